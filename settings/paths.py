@@ -1,0 +1,57 @@
+"""Where things lie in an installation's data directory, and in its short-named run directory."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from settings.errors import SettingsError
+from settings.model import Settings
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The folders of one installation. `run` is short, because the path of a local socket ends at 108 bytes."""
+
+    data: Path
+    run: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Paths":
+        data = Path(settings.base, settings.data.dir).expanduser().resolve()
+        mark = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
+        home = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108  (made 0700 and its owner checked)
+        return cls(data=data, run=home / f"parley-{os.getuid()}-{mark}")
+
+    @property
+    def databases(self) -> Path:
+        return self.data / "db"
+
+    @property
+    def secrets(self) -> Path:
+        return self.data / "secrets"
+
+    @property
+    def logs(self) -> Path:
+        return self.data / "logs"
+
+    @property
+    def broker(self) -> Path:
+        return self.data / "broker"
+
+    def database(self, name: str) -> Path:
+        return self.databases / f"{name}.db"
+
+    def make(self) -> None:
+        """Create every folder, readable by its owner alone. Raises SettingsError where that is not possible."""
+        for folder in (self.data, self.databases, self.secrets, self.logs, self.run):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                status = folder.stat()
+            except OSError as error:
+                raise SettingsError("data.dir", f"{folder} cannot be made: {error.strerror}") from error
+            # Another person may have made our well-known name in a shared /tmp before us.
+            if status.st_uid != os.getuid():
+                raise SettingsError("data.dir", f"{folder} belongs to another user (uid {status.st_uid})")
+            if status.st_mode & 0o077 and folder != self.data:
+                folder.chmod(0o700)
