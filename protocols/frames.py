@@ -1,0 +1,216 @@
+"""The socket's frames: JSON text, one tagged union a direction. Unknown fields from a browser are refused."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from protocols.values import Body, ClientId, Emoji, Id, Relation, Seq, User
+
+SUBPROTOCOL = "parley.v1"
+
+FrameId = Annotated[str, Meta(min_length=1, max_length=64)]
+"""The client's own name for a command; comes back in its one `ok` or `error`."""
+
+# From the client.
+
+
+class _FromClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Send(_FromClient, frozen=True, kw_only=True, tag="send"):
+    """A message to a contact. The `ok` comes when it is stored, and carries what Stored names."""
+
+    id: FrameId
+    client_id: ClientId
+    to: Id
+    body: Body
+    reply_to: Id | None = None
+
+
+class Edit(_FromClient, frozen=True, kw_only=True, tag="edit"):
+    id: FrameId
+    client_id: ClientId
+    conversation: Id
+    message_id: Id
+    body: Body
+
+
+class Delete(_FromClient, frozen=True, kw_only=True, tag="delete"):
+    id: FrameId
+    client_id: ClientId
+    conversation: Id
+    message_id: Id
+
+
+class React(_FromClient, frozen=True, kw_only=True, tag="react"):
+    id: FrameId
+    client_id: ClientId
+    conversation: Id
+    message_id: Id
+    emoji: Emoji
+    on: bool
+
+
+class Read(_FromClient, frozen=True, kw_only=True, tag="read"):
+    """Everything of the other up to `seq` was seen. Without `id` it is answered by an error at most."""
+
+    conversation: Id
+    seq: Seq
+    id: FrameId | None = None
+
+
+class Delivered(_FromClient, frozen=True, kw_only=True, tag="delivered"):
+    """Everything of the other up to `seq` has reached this device."""
+
+    conversation: Id
+    seq: Seq
+    id: FrameId | None = None
+
+
+class Sync(_FromClient, frozen=True, kw_only=True, tag="sync"):
+    """One page of what changed since a token; the `ok` carries `changes`, `next` and `more`."""
+
+    id: FrameId
+    since: Annotated[str, Meta(max_length=200)]
+
+
+class Ping(_FromClient, frozen=True, kw_only=True, tag="ping"):
+    id: FrameId | None = None
+
+
+ClientFrame = Send | Edit | Delete | React | Read | Delivered | Sync | Ping
+
+# From the server.
+
+
+class _FromServer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class ActorState(Struct, frozen=True):
+    """`state`: "running", "degraded" or "down"."""
+
+    name: str
+    state: str
+
+
+class Hello(_FromServer, frozen=True, kw_only=True, tag="hello"):
+    """First on every socket. Everything up to `sync` can be read; everything after it will be pushed."""
+
+    user: User
+    session: str
+    sync: str
+    in_flight: int
+    actors: list[ActorState]
+
+
+class Ok(_FromServer, frozen=True, kw_only=True, tag="ok"):
+    id: str
+
+
+class StoredOk(_FromServer, frozen=True, kw_only=True, tag="ok"):
+    """The `ok` of send, edit, delete and react."""
+
+    id: str
+    conversation: str
+    seq: int
+    version: int
+    message_id: str
+    at: str
+
+
+class Reaction(Struct, frozen=True):
+    emoji: str
+    users: list[str]
+
+
+class _MessageFields(_FromServer, frozen=True, kw_only=True):
+    """A message as it is now. A deleted one keeps its place and loses its `body`, `reply_to` and `reactions`."""
+
+    conversation: str
+    seq: int
+    version: int
+    message_id: str
+    client_id: str
+    sender: str
+    at: str
+    body: str = ""
+    reply_to: str | None = None
+    edited_at: str | None = None
+    deleted: bool = False
+    reactions: list[Reaction] = []
+
+
+class Message(_MessageFields, frozen=True, kw_only=True, tag="message"):
+    """A new message, and every message in a page of history or sync."""
+
+
+class MessageChanged(_MessageFields, frozen=True, kw_only=True, tag="message_changed"):
+    """An edited, deleted or reacted-to message, whole, as it is now."""
+
+
+class ReceiptFrame(_FromServer, frozen=True, kw_only=True, tag="receipt"):
+    """`user` has everything of the other up to `delivered`, and saw it up to `read`."""
+
+    conversation: str
+    user: str
+    delivered: int
+    read: int
+
+
+Change = Message | ReceiptFrame
+"""What a page of sync is made of, in order of change."""
+
+
+class SyncOk(_FromServer, frozen=True, kw_only=True, tag="ok"):
+    id: str
+    changes: list[Change]
+    next: str
+    more: bool
+
+
+class ErrorFrame(_FromServer, frozen=True, kw_only=True, tag="error"):
+    """`id` is null when the frame that it answers could not be read that far."""
+
+    id: str | None
+    code: str
+    message: str
+    retry_after: float | None = None
+
+
+class Contact(_FromServer, frozen=True, kw_only=True, tag="contact"):
+    """What somebody is to me has changed. `request` is set while one is pending."""
+
+    user: User
+    relation: Relation
+    conversation: str
+    request: str | None = None
+    at: str | None = None
+
+
+class ActorFrame(_FromServer, frozen=True, kw_only=True, tag="actor"):
+    name: str
+    state: str
+
+
+class Resync(_FromServer, frozen=True, kw_only=True, tag="resync"):
+    """Something may have been missed: sync from the token you have, and repeat what is unanswered."""
+
+
+class Pong(_FromServer, frozen=True, kw_only=True, tag="pong"):
+    id: str | None = None
+
+
+ServerFrame = Hello | Ok | Message | MessageChanged | ReceiptFrame | ErrorFrame | Contact | ActorFrame | Resync | Pong
+
+
+class Close:
+    """Close codes that the server uses."""
+
+    RESTART = 1012
+    RESEND = 1013
+    POLICY = 1008
+    TOO_BIG = 1009
+    SESSION_OVER = 4001
+    TOO_FAST = 4008
