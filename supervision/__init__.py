@@ -1,0 +1,1 @@
+"""Child processes kept alive: specs as data, a pure restart policy, the private broker, and the control socket."""

@@ -1,0 +1,241 @@
+"""The private RabbitMQ node: everything it needs, written into data/broker, and the spec of its process.
+
+Checked with RabbitMQ 3.10.8 on OTP 25. All three ports (AMQP, Erlang distribution, epmd) are bound to loopback.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import socket
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from settings import Paths, Settings, SettingsError
+from settings.endpoint import Endpoint, endpoint_file
+from settings.secret_files import BROKER_USERS, create, secret
+from supervision.spec import ChildSpec
+
+T = TypeVar("T")
+
+PROGRAMS = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),)
+"""Where distributions put the script that runs as any user; the one in /usr/sbin insists on root or its own user."""
+
+MISSING = (
+    "RabbitMQ is not installed: `make setup` installs it on Debian; elsewhere install rabbitmq-server 3.10 or newer, "
+    "or set PARLEY_BROKER__URL to the address of a broker that runs already"
+)
+
+# The broker's child is one process group with one fate: epmd (which tells rabbitmqctl where the node is) belongs to
+# the node and is killed with it. $PPID is compared because the supervisor may have died before setpriv took effect.
+_SCRIPT = """\
+[ "$PPID" = "$PARLEY_SUPERVISOR_PID" ] || exit 75
+"$1" --pdeathsig KILL -- "$2" -address 127.0.0.1 -port "$ERL_EPMD_PORT" &
+exec "$3"
+"""
+
+
+class Node(msgspec.Struct, frozen=True):
+    """What data/broker/node.json keeps: the name is bound to the database, the ports are kept while they are free."""
+
+    name: str
+    distribution_port: int
+    epmd_port: int
+
+
+def program() -> Path | None:
+    """The node's start script, or None where RabbitMQ is not installed."""
+    for path in PROGRAMS:
+        if path.exists():
+            return path
+    # Other distributions and the generic archive put the script on the PATH itself.
+    found = shutil.which("rabbitmq-server")
+    return Path(found) if found and found != "/usr/sbin/rabbitmq-server" else None
+
+
+def spec(settings: Settings, paths: Paths, supervisor_pid: int) -> ChildSpec:
+    """Write the node's files anew and say how to start it. Call it before each start, while the node is not running.
+
+    Raises SettingsError when RabbitMQ is not installed or data/broker cannot be written.
+    """
+    server, setpriv, epmd = program(), shutil.which("setpriv"), shutil.which("epmd")
+    if server is None or epmd is None:
+        raise SettingsError("broker.url", MISSING)
+    if setpriv is None:
+        raise SettingsError("broker.url", "the private broker needs setpriv (package util-linux)")
+    try:
+        node = _write(settings, paths)
+    except OSError as error:
+        raise SettingsError("data.dir", f"{paths.broker} cannot be written: {error.strerror}") from error
+    return ChildSpec(
+        name="broker",
+        argv=(setpriv, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", _SCRIPT, "broker", setpriv, epmd, str(server)),
+        env={**_environment(paths, node), "PARLEY_SUPERVISOR_PID": str(supervisor_pid)},
+        # Actors are ready without a broker, so their start does not wait for the slowest child.
+        waited_for=False,
+        stop_timeout=10.0,
+    )
+
+
+def _write(settings: Settings, paths: Paths) -> Node:
+    paths.make()
+    for folder in (paths.broker, paths.broker / "mnesia"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cookie = paths.broker / ".erlang.cookie"
+    if not cookie.exists():
+        create(cookie, secrets.token_hex(24))
+    cookie.chmod(0o400)
+    endpoint, node = _addresses(paths)
+    files = {
+        "rabbitmq.conf": configuration(settings, paths, endpoint),
+        "advanced.config": "[{kernel, [{inet_dist_use_interface, {127,0,0,1}}]}].\n",
+        "enabled_plugins": "[].\n",
+        "definitions.json": json.dumps(definitions(settings, paths, endpoint.virtual_host), indent=1),
+        # Present and empty, so that the script does not look for one in /etc.
+        "rabbitmq-env.conf": "",
+        "node.json": msgspec.json.encode(node).decode(),
+    }
+    for name, text in files.items():
+        replace_file(paths.broker / name, text)
+    # Last: whoever reads the endpoint finds a node that is configured for it.
+    replace_file(endpoint_file(paths), msgspec.json.encode(endpoint).decode())
+    return node
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put a file of mode 0600 in place in one step: a reader sees the old text or the new one, never a part."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def configuration(settings: Settings, paths: Paths, endpoint: Endpoint) -> str:
+    """rabbitmq.conf of the private node."""
+    return f"""\
+listeners.tcp.1 = 127.0.0.1:{endpoint.port}
+num_acceptors.tcp = 4
+load_definitions = {paths.broker / "definitions.json"}
+vm_memory_high_watermark.absolute = {settings.broker.memory_mib}MiB
+disk_free_limit.absolute = 64MB
+raft.wal_max_size_bytes = 64000000
+log.file = false
+log.console = true
+log.console.level = warning
+"""
+
+
+def definitions(settings: Settings, paths: Paths, virtual_host: str) -> dict[str, object]:
+    """One user a name, each with the run of this installation's own names in its virtual host, and no guest."""
+    own = rf"^({settings.broker.namespace}\.|amq\.gen)"
+    return {
+        "vhosts": [{"name": virtual_host}],
+        "users": [
+            {
+                "name": user,
+                "password_hash": password_hash(secret(paths, f"broker-{user}")),
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": "",
+            }
+            for user in BROKER_USERS
+        ],
+        "permissions": [
+            {
+                "user": user,
+                "vhost": virtual_host,
+                "configure": own,
+                # The default exchange reaches a queue by its name; permissions call it amq.default.
+                "write": rf"{own}|^amq\.default$",
+                "read": own,
+            }
+            for user in BROKER_USERS
+        ],
+    }
+
+
+def password_hash(password: str) -> str:
+    """RabbitMQ's salted SHA-256: base64(salt + sha256(salt + password)).
+
+    The salt is derived, not random, so that unchanged passwords give unchanged definitions, which the node skips.
+    The passwords are 256 random bits: nobody guesses them from a hash, whatever its salt.
+    """
+    raw = password.encode()
+    salt = hashlib.sha256(b"salt:" + raw).digest()[:4]
+    return base64.b64encode(salt + hashlib.sha256(salt + raw).digest()).decode()
+
+
+def _addresses(paths: Paths) -> tuple[Endpoint, Node]:
+    """The kept addresses, with a new port wherever somebody else took one meanwhile."""
+    endpoint = _kept(endpoint_file(paths), Endpoint) or Endpoint(port=0)
+    node = _kept(paths.broker / "node.json", Node) or Node(f"parley-{secrets.token_hex(4)}@localhost", 0, 0)
+    ports = _free_ports((endpoint.port, node.distribution_port, node.epmd_port))
+    return (
+        msgspec.structs.replace(endpoint, port=ports[0]),
+        msgspec.structs.replace(node, distribution_port=ports[1], epmd_port=ports[2]),
+    )
+
+
+def _kept(path: Path, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise SettingsError(str(path), f"is damaged ({error}); restore it from a backup") from error
+
+
+def _free_ports(wanted: tuple[int, ...]) -> list[int]:
+    """A free loopback port for each wanted one: that one where possible (0: any)."""
+    held: list[socket.socket] = []
+    try:
+        # All are held until the last is found, or one port could be given out twice.
+        held.extend(_bind(port) or _bind(0) or _refuse() for port in wanted)
+        return [int(one.getsockname()[1]) for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
+def _bind(port: int) -> socket.socket | None:
+    one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # As the node itself binds: connections of the last node that linger in TIME_WAIT are no obstacle.
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        one.bind(("127.0.0.1", port))
+    except OSError:
+        one.close()
+        return None
+    return one
+
+
+def _refuse() -> socket.socket:
+    raise SettingsError("broker.url", "no free port on 127.0.0.1 for the private broker")
+
+
+def _environment(paths: Paths, node: Node) -> dict[str, str]:
+    """The node's whole environment: nothing of ours is inherited, so no stray RABBITMQ_* or ERL_* changes it."""
+    base = paths.broker
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": str(base),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(node.epmd_port),
+        "ERL_CRASH_DUMP_SECONDS": "0",
+        "RABBITMQ_NODENAME": node.name,
+        "RABBITMQ_DIST_PORT": str(node.distribution_port),
+        "RABBITMQ_CONF_ENV_FILE": str(base / "rabbitmq-env.conf"),
+        "RABBITMQ_CONFIG_FILE": str(base / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(base / "advanced.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(base / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(base / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(base / "log"),
+        "RABBITMQ_LOGS": "-",
+        # Few schedulers that never spin: a chat's broker idles most of the time beside the actors it serves.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +sbwtdio none",
+    }

@@ -1,0 +1,105 @@
+"""What /proc tells about processes of this machine. Linux only; a process that ends meanwhile is simply not there."""
+
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+_PROC = Path("/proc")
+_PR_SET_CHILD_SUBREAPER = 36
+_LISTEN = "0A"
+
+
+def become_subreaper() -> None:
+    """Let orphans below this process become its children, so that it can end and reap them. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def session_members(leader: int) -> list[int]:
+    """The processes of the session that `leader` began, zombies left out."""
+    return [pid for pid in _pids() if _stat(pid)[:2] == (leader, True)]
+
+
+def end_session(leader: int) -> None:
+    """SIGKILL to all that is left of a session; its members cannot escape by changing their group."""
+    for pid in session_members(leader):
+        if pid != os.getpid():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def memory(leader: int) -> int | None:
+    """Proportional set size in bytes of a process and all of its session; None when it is gone or not ours."""
+    sizes = [size for pid in session_members(leader) if (size := _pss(pid)) is not None]
+    return sum(sizes) if sizes else None
+
+
+def marked(variable: str, value: str) -> list[int]:
+    """Our user's processes that were started with `variable=value` in their environment."""
+    wanted = f"{variable}={value}".encode()
+    return [pid for pid in _pids() if pid != os.getpid() and wanted in _read(pid, "environ").split(b"\0")]
+
+
+def listening_addresses(leader: int) -> set[tuple[str, int]]:
+    """(address, port) of every TCP socket on which a process of the session listens."""
+    inodes = {link for pid in session_members(leader) for link in _sockets(pid)}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in (_PROC / "net" / table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _LISTEN and fields[9] in inodes:
+                found.add(_address(fields[1]))
+    return found
+
+
+def name(pid: int) -> str:
+    """The program's short name, or "" when the process is gone."""
+    return _read(pid, "comm").decode(errors="replace").strip()
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+
+
+def _read(pid: int, file: str) -> bytes:
+    try:
+        return (_PROC / str(pid) / file).read_bytes()
+    except OSError:
+        return b""
+
+
+def _stat(pid: int) -> tuple[int, bool]:
+    """Session and whether the process still runs. The program's name may hold spaces and parentheses itself."""
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return (int(fields[3]), fields[0] not in {b"Z", b"X"}) if fields else (-1, False)
+
+
+def _pss(pid: int) -> int | None:
+    for line in _read(pid, "smaps_rollup").splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _sockets(pid: int) -> Iterator[str]:
+    folder = _PROC / str(pid) / "fd"
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            with contextlib.suppress(OSError):
+                link = str(entry.readlink())
+                if link.startswith("socket:["):
+                    yield link[8:-1]
+
+
+def _address(field: str) -> tuple[str, int]:
+    """`0100007F:1F90` is 127.0.0.1:8080: each 32-bit word of the address is in the machine's byte order."""
+    host, _, port = field.partition(":")
+    raw = bytes.fromhex(host)
+    raw = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+    return str(ip_address(raw)), int(port, 16)
