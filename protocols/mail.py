@@ -115,7 +115,8 @@ class PushBatch(Struct, frozen=True, kw_only=True, tag="batch"):
 class Beat(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="beat"):
     """An owner's sign of life, every 2 s and on change.
 
-    `number` is its last push's; `state` "running", "degraded" or "stopping"; `note` says in words what is the matter; `depth` counts the messages waiting in its mailbox.
+    `number` is its last push's; `state` "running", "degraded" or "stopping"; `note` says in words what is the
+    matter; `depth` counts the messages waiting in its mailbox.
     """
 
     source: str

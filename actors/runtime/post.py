@@ -1,0 +1,37 @@
+"""How a process that owns nothing talks to owners: it tells, or it asks."""
+
+from typing import Any, Protocol, TypeVar
+
+from protocols.mail import Command
+
+R = TypeVar("R")
+
+
+class Post(Protocol):
+    """Mail out of this process. One ordered lane an owner: what is told arrives in the order of the calls."""
+
+    @property
+    def incarnation(self) -> str:
+        """Names this run of this process; outcomes of what it told come back under it."""
+
+    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002
+        """Hand a durable command over. Its Outcome comes by push, with this correlation, whenever it is done.
+
+        Never waits: while the broker or the owner is away, mail gathers in a bounded lane. Raises
+        Refusal("unavailable") at the bound, when nothing was taken.
+        """
+
+    async def ask(
+        self,
+        to: str,
+        command: Command[R],
+        *,
+        within: float,
+        id: str = "",  # noqa: A002
+        person: str = "",
+    ) -> R:
+        """Wait at most `within` seconds for the owner's reply. `id` defaults to a fresh one.
+
+        Raises the owner's Refusal, or Refusal("unavailable") when no answer came in time: a durable command may be
+        done later all the same, so repeat it with the same id.
+        """
