@@ -73,6 +73,11 @@ class Refusal(Exception):  # noqa: N818  (the field calls a definite no a refusa
     def status(self) -> HTTPStatus:
         return status_of(self.code)
 
+    @property
+    def final(self) -> bool:
+        """Whether repeating the same command is pointless."""
+        return is_final(self.code)
+
     @classmethod
     def of(cls, body: ErrorBody) -> "Refusal":
         """The refusal that was mailed or stored. A code of a newer version is kept as it is."""

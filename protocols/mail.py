@@ -72,6 +72,14 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="outcom
     error: ErrorBody | None = None
 
 
+class Remembered(Struct, frozen=True):
+    """What an owner keeps of a command that it did: its fingerprint, and msgpack of its reply or the refusal."""
+
+    fingerprint: bytes
+    value: bytes | None
+    error: ErrorBody | None
+
+
 class Replies(Struct, frozen=True):
     """Outcomes of one batch for one reply queue."""
 

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Self, TypeVar
@@ -37,6 +37,20 @@ class Unit:
         self.connection = connection
         self.databases = databases
         self.journal = Journal(connection)
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What is done inside stands or falls together, while the transaction around it goes on."""
+        self.connection.execute("SAVEPOINT inner")
+        try:
+            yield
+        except BaseException:
+            # SQLITE_FULL and its like have rolled back the whole transaction already.
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK TO inner")
+                self.connection.execute("RELEASE inner")
+            raise
+        self.connection.execute("RELEASE inner")
 
     def close(self) -> None:
         """Release what the unit opened besides its connection."""

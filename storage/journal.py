@@ -2,17 +2,10 @@
 
 import sqlite3
 
-from msgspec import Struct, msgpack
+from msgspec import msgpack
 
 from protocols.errors import ErrorBody
-
-
-class Remembered(Struct, frozen=True):
-    """What became of a command: `value` is msgpack of its reply, or there is an `error`."""
-
-    fingerprint: bytes
-    value: bytes | None
-    error: ErrorBody | None
+from protocols.mail import Remembered
 
 
 class Journal:

@@ -13,12 +13,13 @@ they are then: that is why effects are rendered by `tells`, a function of the re
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from actors.runtime.environment import Environment
 from protocols.errors import Refusal
-from protocols.mail import Command, Push, SessionsOver
+from protocols.mail import Command, Push, Remembered, SessionsOver
 
 C = TypeVar("C", bound=Command[Any])
 R = TypeVar("R")
@@ -32,18 +33,20 @@ Effect = Push | SessionsOver
 class JournalPort(Protocol):
     """What the runtime needs of a database's journal; storage.journal.Journal is one."""
 
-    def recall(self, person: str, command: str, /) -> Any: ...
-    def remember(self, person: str, command: str, outcome: Any, at: int, /) -> None: ...
+    def recall(self, person: str, command: str, /) -> Remembered | None: ...
+    def remember(self, person: str, command: str, outcome: Remembered, at: int, /) -> None: ...
     def forget_outcomes(self, before: int, /) -> int: ...
     def begin_attempt(self, person: str, command: str, /) -> int: ...
     def end_attempt(self, person: str, command: str, /) -> None: ...
 
 
 class JournaledUnit(Protocol):
-    """A unit of any database: its repositories, and the journal."""
+    """A unit of any database: its repositories, the journal, and a way to undo one command of a batch."""
 
     @property
-    def journal(self) -> Any: ...
+    def journal(self) -> JournalPort: ...
+
+    def savepoint(self) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)

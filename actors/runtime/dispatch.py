@@ -1,0 +1,130 @@
+"""Do a batch of commands inside one open transaction. No I/O of its own: a function of the unit and the commands."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from msgspec import msgpack
+
+from actors.runtime.declaration import Actor, Answer, Effect, Handler, JournaledUnit, Mail
+from protocols.errors import ErrorBody, Refusal
+from protocols.mail import Remembered, reply_type
+
+TRIES = 3
+"""The try at which a command that was being handled each time the process ended is set aside, unhandled."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One command on its way through the mailbox. `raw` is the command as it came, for its fingerprint."""
+
+    handler: Handler
+    mail: Mail[Any]
+    raw: bytes
+    expires: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one command: msgpack of its reply, or its error; and what to let out after the commit."""
+
+    value: bytes | None = None
+    error: ErrorBody | None = None
+    effects: Sequence[Effect] = ()
+
+
+def dispatch(actor: Actor[Any], tx: JournaledUnit, works: Sequence[Work]) -> list[Result]:
+    """Do `works` in order, in the open transaction of `tx`; one result each.
+
+    Raises Refusal("unavailable") when something that a handler needs cannot be used now: roll back, and try the
+    whole batch again later. Whatever else a handler raises comes out as it is.
+    """
+    results: list[Result] = []
+    for handler, run in groupby(works, key=lambda work: work.handler):
+        if handler.batch:
+            mails = [work.mail for work in run]
+            answers: Sequence[Answer[Any]] = handler.function(actor, tx, mails)
+            if len(answers) != len(mails):
+                raise TypeError(f"{handler.function.__qualname__} gave {len(answers)} answers to {len(mails)} commands")
+            results.extend(map(_result, answers))
+        else:
+            results.extend(_result(_once(actor, tx, work)) for work in run)
+    return results
+
+
+def begin_attempt(tx: JournaledUnit, work: Work) -> int:
+    """Write down that this command is about to be tried, in a transaction that is committed before the try."""
+    journal = tx.journal
+    return journal.begin_attempt(work.mail.person, work.mail.id)
+
+
+def end_attempt(tx: JournaledUnit, work: Work) -> None:
+    """Forget the tries, in the transaction that did the work."""
+    journal = tx.journal
+    journal.end_attempt(work.mail.person, work.mail.id)
+
+
+def set_aside(tx: JournaledUnit, work: Work, error: ErrorBody) -> Result:
+    """Give a command up for good: its sender gets a stored, definite error, whatever comes again later."""
+    journal = tx.journal
+    mail = work.mail
+    end_attempt(tx, work)
+    if not work.handler.command.secret and journal.recall(mail.person, mail.id) is None:
+        journal.remember(mail.person, mail.id, Remembered(fingerprint(work.raw), None, error), mail.now)
+    return Result(error=error)
+
+
+def fingerprint(raw: bytes) -> bytes:
+    """What a command said, in 16 bytes: the same id with another content is not the same command."""
+    return hashlib.blake2b(raw, digest_size=16).digest()
+
+
+def _once(actor: Actor[Any], tx: JournaledUnit, work: Work) -> Answer[Any]:
+    handler, mail = work.handler, work.mail
+    if handler.command.secret:
+        # Its reply holds tokens, which are not written down; such commands are safe to repeat.
+        return _do(actor, tx, handler, mail)
+    journal = tx.journal
+    mark = fingerprint(work.raw)
+    known = journal.recall(mail.person, mail.id)
+    if known is None:
+        answer = _do(actor, tx, handler, mail)
+        refused = answer.refusal
+        value = None if refused else msgpack.encode(answer.reply)
+        if refused is None or refused.final:
+            outcome = Remembered(mark, value, refused.body if refused else None)
+            journal.remember(mail.person, mail.id, outcome, mail.now)
+        return answer
+    if known.fingerprint != mark:
+        return Answer(refusal=Refusal("client_id_reused"))
+    if known.error is not None:
+        return Answer(refusal=Refusal.of(known.error))
+    reply = msgpack.decode(known.value or b"", type=reply_type(handler.command))
+    return Answer(reply, effects=_tell(actor, tx, handler, mail, reply))
+
+
+def _do(actor: Actor[Any], tx: JournaledUnit, handler: Handler, mail: Mail[Any]) -> Answer[Any]:
+    try:
+        # Nothing of a refused command stays, while its neighbours in the batch are not touched.
+        with tx.savepoint():
+            reply = handler.function(actor, tx, mail)
+    except Refusal as refusal:
+        if refusal.code == "unavailable":
+            raise
+        return Answer(refusal=refusal)
+    return Answer(reply, effects=_tell(actor, tx, handler, mail, reply))
+
+
+def _tell(actor: Actor[Any], tx: JournaledUnit, handler: Handler, mail: Mail[Any], reply: Any) -> Sequence[Effect]:
+    effects: Iterable[Effect] = handler.tells(actor, tx, mail, reply) if handler.tells else ()
+    return tuple(effects)
+
+
+def _result(answer: Answer[Any]) -> Result:
+    if answer.refusal is not None:
+        if answer.refusal.code == "unavailable":
+            raise answer.refusal
+        return Result(error=answer.refusal.body, effects=answer.effects)
+    return Result(value=msgpack.encode(answer.reply), effects=answer.effects)
