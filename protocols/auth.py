@@ -55,6 +55,14 @@ class EndSession(Command[Done], frozen=True, kw_only=True, tag="end_session"):
     session: str
 
 
+class LogOut(Command[Done], frozen=True, kw_only=True, tag="log_out"):
+    """End the session to which a refresh token belongs, whoever holds it. Answers alike when there is none."""
+
+    durable: ClassVar[bool] = False
+    secret: ClassVar[bool] = True
+    token: str
+
+
 class ChangePassword(Command[Done], frozen=True, kw_only=True, tag="change_password"):
     """Ends every other session; `session` is the one that stays."""
 
