@@ -1,0 +1,330 @@
+"""Who is connected to this front, what its commands wait for, and how the owners are.
+
+No sockets and no aiohttp in here: what arrives by push goes to Ports, and delays go through an injected `later`.
+Single-threaded: every method is called from the event loop.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from protocols.frames import ActorFrame, ActorState
+from protocols.mail import Beat, Command, FrontMail, Outcome, Push, PushBatch
+
+OWNERS: Final = ("auth", "contacts", "router")
+"""The actors that a front needs; the page is told how each of them is."""
+
+BEATS_MISSED: Final = 3
+"""An owner that is silent for so many beats is down."""
+
+RESYNC_SPREAD: Final = 3.0
+RESYNC_STEP: Final = 0.002
+"""Resyncs are spread over RESYNC_STEP seconds a socket, RESYNC_SPREAD at most: a thousand must not read at once."""
+
+
+class Waiter(Protocol):
+    """Whoever wants to know what became of a command. It neither waits nor raises."""
+
+    def outcome(self, ticket: int, outcome: Outcome, /) -> None:
+        """What became of the command that was told under `ticket`."""
+
+
+class Port(Waiter, Protocol):
+    """One open socket as the hub sees it. None of its methods waits or raises."""
+
+    @property
+    def user(self) -> str: ...
+    @property
+    def session(self) -> str: ...
+    @property
+    def address(self) -> str | None: ...
+
+    def push(self, frame: bytes, /) -> None:
+        """Send a frame, JSON text, as it is."""
+
+    def resync(self) -> None:
+        """Something may have been missed, and what was told before may never be answered."""
+
+    def over(self) -> None:
+        """The session has ended."""
+
+
+class Teller(Protocol):
+    """The part of a Post that the hub needs."""
+
+    @property
+    def incarnation(self) -> str: ...
+
+    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002  (Post names it so)
+        ...
+
+
+class _Answer:
+    """The waiter of one HTTP request."""
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def outcome(self, _ticket: int, outcome: Outcome, /) -> None:
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+
+class Source(msgspec.Struct):
+    """What is known of one process that pushes: its latest number, and its latest beat."""
+
+    incarnation: str
+    number: int
+    state: str = "running"
+    note: str = ""
+    depth: int = 0
+    seen: float = 0.0
+    missed: int = 0
+
+
+class Hub:
+    """`later(seconds, call)` runs a call once; `spread(low, high)` picks a moment between; `beat` is in seconds."""
+
+    def __init__(
+        self,
+        teller: Teller,
+        *,
+        monotonic: Callable[[], float],
+        later: Callable[[float, Callable[[], None]], object],
+        spread: Callable[[float, float], float] = random.uniform,
+        beat: float = 2.0,
+    ) -> None:
+        self._teller = teller
+        self._monotonic = monotonic
+        self._later = later
+        self._spread = spread
+        self._silence = BEATS_MISSED * beat
+        self._born = monotonic()
+        self._number = 0
+        self._people: dict[str, set[Port]] = {}
+        self._addresses: dict[str, int] = {}
+        self._told: dict[Port, set[str]] = {}
+        self._waiting: dict[str, tuple[Waiter, int]] = {}
+        self._due: set[Port] = set()
+        self._announced: dict[str, str] = {}
+        self.sources: dict[str, Source] = {}
+
+    # Sockets.
+
+    def join(self, port: Port) -> None:
+        """From now on `port` gets what is pushed to its person."""
+        self._people.setdefault(port.user, set()).add(port)
+        self._told[port] = set()
+        if port.address is not None:
+            self._addresses[port.address] = self._addresses.get(port.address, 0) + 1
+
+    def leave(self, port: Port) -> None:
+        """Forget a port and what it waits for; a second call does nothing."""
+        if port not in self._told:
+            return
+        self.forget(port)
+        del self._told[port]
+        self._due.discard(port)
+        ports = self._people[port.user]
+        ports.discard(port)
+        if not ports:
+            del self._people[port.user]
+        if port.address is not None:
+            self._addresses[port.address] -= 1
+            if not self._addresses[port.address]:
+                del self._addresses[port.address]
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        return tuple(self._told)
+
+    @property
+    def waiting(self) -> int:
+        """Commands whose outcome somebody here waits for."""
+        return len(self._waiting)
+
+    def of_person(self, user: str) -> int:
+        """How many sockets a person has open here."""
+        return len(self._people.get(user, ()))
+
+    def of_address(self, address: str) -> int:
+        """How many sockets are open from an address here."""
+        return self._addresses.get(address, 0)
+
+    # Commands.
+
+    def tell(self, port: Port, ticket: int, to: str, command: Command[Any], id: str) -> None:  # noqa: A002  (as Post)
+        """Tell an owner a command of the port's person; its outcome comes to `port.outcome(ticket, ...)`.
+
+        Raises Refusal("unavailable") when the lane is full; nothing was told then.
+        """
+        correlation = self._correlation()
+        self._teller.tell(to, command, id=id, person=port.user, correlation=correlation)
+        self._waiting[correlation] = (port, ticket)
+        self._told[port].add(correlation)
+
+    def mention(self, to: str, command: Command[Any], *, id: str, person: str) -> None:  # noqa: A002  (as Post)
+        """Tell an owner something whose outcome nobody waits for. Raises Refusal("unavailable") at the lane's bound."""
+        self._teller.tell(to, command, id=id, person=person, correlation="")
+
+    async def told(
+        self,
+        to: str,
+        command: Command[Any],
+        *,
+        id: str,  # noqa: A002  (as Post)
+        person: str,
+        within: float,
+    ) -> Outcome | None:
+        """Tell an owner a durable command and wait `within` seconds for its outcome; at once when the owner is down.
+
+        None: it was taken and will be done. Raises Refusal("unavailable") when it was not taken.
+        """
+        answer = _Answer()
+        correlation = self._correlation()
+        self._teller.tell(to, command, id=id, person=person, correlation=correlation)
+        if self.state(to) == "down":
+            return None
+        self._waiting[correlation] = (answer, 0)
+        try:
+            return await asyncio.wait_for(answer.future, within)
+        except TimeoutError:
+            return None
+        finally:
+            self._waiting.pop(correlation, None)
+
+    def forget(self, port: Port) -> None:
+        """Outcomes that the port waits for are no longer wanted."""
+        told = self._told[port]
+        for correlation in told:
+            self._waiting.pop(correlation, None)
+        told.clear()
+
+    def _correlation(self) -> str:
+        self._number += 1
+        return f"{self._teller.incarnation}/{self._number}"
+
+    # What arrives.
+
+    def receive(self, mail: FrontMail) -> None:
+        """Take a push batch or a beat, in the order of their arrival."""
+        if isinstance(mail, PushBatch):
+            self._follow(mail.source, mail.incarnation, mail.number, skips=1)
+            self._deliver(mail)
+        else:
+            source = self._follow(mail.source, mail.incarnation, mail.number, skips=0)
+            self._hear(source, mail)
+
+    def missed(self) -> None:
+        """Pushes may have been lost, nobody knows which: every socket reads on from the log."""
+        count = len(self._told)
+        span = min(RESYNC_SPREAD, RESYNC_STEP * count)
+        for port in self._told:
+            if port not in self._due:
+                self._due.add(port)
+                self._later(self._spread(0.0, span), lambda port=port: self._resync(port))  # type: ignore[misc]  # (lambda default)
+
+    def end_sessions(self, sessions: Iterable[str]) -> None:
+        """Close the sockets of sessions that have ended."""
+        ended = frozenset(sessions)
+        for port in self.ports:
+            if port.session in ended:
+                port.over()
+
+    def _resync(self, port: Port) -> None:
+        if port in self._due:
+            self._due.discard(port)
+            self.forget(port)
+            port.resync()
+
+    def _deliver(self, batch: PushBatch) -> None:
+        # A push names the command that caused it, and the outcome of that command may stand before or after it:
+        # whose they are is looked up before the first outcome is handed out.
+        origins: dict[str, tuple[Waiter, int]] = {}
+        waiting = self._waiting
+        for item in batch.items:
+            if isinstance(item, Outcome):
+                origin = waiting.pop(item.correlation, None)
+                if origin is not None:
+                    origins[item.correlation] = origin
+        for item in batch.items:
+            if isinstance(item, Push):
+                self._fan_out(item, origins)
+            elif isinstance(item, Outcome):
+                origin = origins.get(item.correlation)
+                if origin is not None:
+                    waiter, ticket = origin
+                    told = self._told.get(waiter)  # type: ignore[call-overload]  # (an HTTP waiter is in no table)
+                    if told is not None:
+                        told.discard(item.correlation)
+                    waiter.outcome(ticket, item)
+            else:
+                self.end_sessions(item.sessions)
+
+    def _fan_out(self, push: Push, origins: dict[str, tuple[Waiter, int]]) -> None:
+        origin: Waiter | None = None
+        if push.correlation:
+            entry = origins.get(push.correlation) or self._waiting.get(push.correlation)
+            origin = entry[0] if entry else None
+        for user in push.to:
+            for port in self._people.get(user, ()):
+                if port is not origin:
+                    port.push(push.frame)
+
+    def _follow(self, name: str, incarnation: str, number: int, *, skips: int) -> Source:
+        """Note how far a source is. `skips`: 1 for a batch, which carries the next number, 0 for a beat."""
+        source = self.sources.get(name)
+        if source is None:
+            source = self.sources[name] = Source(incarnation, number)
+            lost = number > skips
+        elif source.incarnation != incarnation:
+            source.incarnation, source.number = incarnation, number
+            lost = True
+        else:
+            lost = number > source.number + skips
+            source.number = max(source.number, number)
+        source.seen = self._monotonic()
+        if lost:
+            source.missed += 1
+            self.missed()
+        return source
+
+    # How the owners are.
+
+    def state(self, actor: str) -> str:
+        """`running`, `degraded` or `down`. Shortly after the start, who was not heard yet is running."""
+        source = self.sources.get(actor)
+        last = source.seen if source else self._born
+        if self._monotonic() - last > self._silence or (source and source.state == "stopping"):
+            return "down"
+        return source.state if source else "running"
+
+    def states(self) -> list[ActorState]:
+        return [ActorState(name, self.state(name)) for name in self._owners()]
+
+    @property
+    def silent(self) -> bool:
+        """Whether no owner at all is heard: then it is the broker, or this front's way to it, that is gone."""
+        return all(self.state(name) == "down" for name in OWNERS)
+
+    def look(self) -> None:
+        """Tell every socket of owners whose state has changed; called each second, because silence makes no call."""
+        for name in self._owners():
+            state = self.state(name)
+            if state != self._announced.get(name, "running"):
+                self._announced[name] = state
+                frame = msgspec.json.encode(ActorFrame(name=name, state=state))
+                for port in self.ports:
+                    port.push(frame)
+
+    def _hear(self, source: Source, beat: Beat) -> None:
+        changed = source.state != beat.state
+        source.state, source.note, source.depth = beat.state, beat.note, beat.depth
+        if changed or self._announced.get(beat.source) == "down":
+            self.look()
+
+    def _owners(self) -> list[str]:
+        return [*OWNERS, *(name for name in self.sources if name not in OWNERS and not name.startswith("front"))]

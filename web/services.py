@@ -1,0 +1,27 @@
+"""What every route and socket of one front has at hand."""
+
+from dataclasses import dataclass
+
+from storage.router import RouterUnit
+
+from actors.runtime import Environment, Post
+from storage import Reader
+from storage.auth import AuthUnit
+from storage.contacts import ContactsUnit
+from web.authentication import Authenticator
+from web.hub import Hub
+from web.limits import Limits
+
+
+@dataclass(frozen=True)
+class Services:
+    """`auth`, `contacts` and `router` read the owners' databases; what changes data goes by `post`."""
+
+    environment: Environment
+    post: Post
+    auth: Reader[AuthUnit]
+    contacts: Reader[ContactsUnit]
+    router: Reader[RouterUnit]
+    hub: Hub
+    limits: Limits
+    authenticator: Authenticator
