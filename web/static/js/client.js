@@ -1,0 +1,348 @@
+// Glue between the shells and the state: what happens on a hello, a frame, a loss; and what a person can do.
+
+import { mint } from "./core/ids.js";
+import { frameOf, Outbox } from "./core/outbox.js";
+import { ApiError } from "./io/api.js";
+import { Connection } from "./io/socket.js";
+
+const GAP_WAIT_MS = 400;
+const DELIVERED_WAIT_MS = 150;
+const HELD_FRAMES = 1_000;
+const SYNC_AFTER_PUSHES = 500;
+const PAGE = 50;
+const PAGE_MOST = 200;
+
+export class Client {
+  /** `on.outbox(entry, what)` hears what became of an entry: "added", "stored", "failed", "refused", "gone". */
+  constructor({ store, api, disk, url, on }) {
+    this.store = store;
+    this.api = api;
+    this.disk = disk;
+    this.on = on;
+    this.outbox = new Outbox();
+    this.token = null;
+    this.held = null;
+    this.pushes = 0;
+    this.loading = new Map();
+    this.gaps = new Map();
+    this.connection = new Connection({
+      url,
+      verify: () => api.verify(),
+      on: {
+        open: (hello) => this.opened(hello),
+        frame: (frame) => this.frame(frame),
+        closed: () => this.outbox.closed(),
+        state: (state) => on.connection(state),
+      },
+    });
+    store.listen((topic, id) => {
+      if (topic === "gap") this.gapLater(id);
+      if (topic === "log" || topic === "list") this.deliveredSoon();
+    });
+  }
+
+  async start() {
+    await this.adopt();
+    this.connection.start();
+    await this.loadLists();
+  }
+
+  async adopt() {
+    const found = await this.disk.adopt().catch(() => []);
+    this.outbox.add(...found);
+    for (const entry of found) this.on.outbox(entry, "added");
+    this.pump();
+  }
+
+  // Lists and history
+
+  /** Everything that is not in the sync stream. Repeated on every hello; the first answer's token starts the sync. */
+  async loadLists() {
+    const [list, contacts, requests] = await Promise.allSettled([
+      this.api.get("/conversations"),
+      this.api.get("/contacts"),
+      this.api.get("/contacts/requests"),
+    ]);
+    if (contacts.status === "fulfilled") this.store.contactList(contacts.value);
+    if (requests.status === "fulfilled") this.store.requestList(requests.value);
+    if (list.status === "fulfilled") {
+      this.store.conversationList(list.value.conversations);
+      if (this.token === null) {
+        this.token = list.value.sync;
+        if (this.connection.up) this.sync();
+      }
+    }
+    this.on.lists(list.status === "fulfilled");
+  }
+
+  /** Older messages of a conversation; one request at a time. Resolves with whether something came. */
+  older(id, limit = PAGE) {
+    const running = this.loading.get(id);
+    if (running) return running;
+    const job = this.loadOlder(id, limit).finally(() => this.loading.delete(id));
+    this.loading.set(id, job);
+    return job;
+  }
+
+  async loadOlder(id, limit) {
+    const log = this.store.openLog(id);
+    if (!log || log.complete) return false;
+    const before = log.rows.size > 0 ? `before=${log.lo}&` : "";
+    const page = await this.api.get(`/conversations/${id}/messages?${before}limit=${Math.min(limit, PAGE_MOST)}`);
+    this.store.history(id, page.messages, page.more);
+    return true;
+  }
+
+  /** A version is missing between those that came: give it a moment to arrive by itself, then read it up. */
+  gapLater(id) {
+    if (this.gaps.has(id)) return;
+    this.gaps.set(id, setTimeout(() => this.fillGap(id), GAP_WAIT_MS));
+  }
+
+  async fillGap(id) {
+    const conversation = this.store.get(id);
+    try {
+      while (conversation?.gap) {
+        const page = await this.api.get(`/conversations/${id}/messages?since=${conversation.version}&limit=${PAGE_MOST}`);
+        this.changes(page.messages);
+        conversation.reached(page.next);
+        if (!page.more) {
+          conversation.ahead.clear();
+          break;
+        }
+      }
+    } catch {
+      // The next hello syncs anyway.
+    } finally {
+      this.gaps.delete(id);
+    }
+  }
+
+  // The socket
+
+  async opened(hello) {
+    if (hello.user.id !== this.store.me.id) {
+      // Somebody else signed in at this browser: nothing of the former person may stay on this page.
+      location.reload();
+      return;
+    }
+    this.store.rename(hello.user);
+    for (const { name, state } of hello.actors) this.store.actor(name, state);
+    this.outbox.opened(hello.in_flight);
+    this.pump();
+    this.on.hello();
+    const again = this.token !== null;
+    await this.sync();
+    if (again) await this.loadLists();
+    for (const one of this.store.conversations.values()) one.toldDelivered = 0;
+    this.deliveredSoon();
+    this.adopt();
+  }
+
+  /** Reads on from the token. What is pushed meanwhile is held back, so that changes apply in order. */
+  async sync() {
+    if (this.token === null || this.held) return;
+    this.held = [];
+    let lost = false;
+    try {
+      for (let more = true; more; ) {
+        const page = await this.connection.ask({ type: "sync", since: this.token });
+        const strangers = this.changes(page.changes);
+        this.token = page.next;
+        more = page.more;
+        if (strangers.size > 0) await this.loadLists();
+      }
+      this.pushes = 0;
+    } catch (error) {
+      // The socket closed (null): the next hello begins again. Otherwise the token is no good any more: read it all.
+      lost = error !== null;
+    }
+    const held = this.held;
+    this.held = null;
+    for (const frame of held) this.push(frame);
+    if (lost) await this.startOver();
+  }
+
+  /** A page of changes. A message of mine in it was stored, whether its `ok` arrived or not. */
+  changes(list) {
+    for (const change of list) {
+      if (change.type === "receipt" || change.sender !== this.store.me.id) continue;
+      const mine = this.outbox.answered(change.client_id);
+      if (mine) this.settled(mine, "stored");
+    }
+    return this.store.changes(list);
+  }
+
+  /** The token was refused (restored database, too old): the lists and open logs are read afresh. */
+  async startOver() {
+    this.token = null;
+    const open = [...this.store.conversations.values()].filter((one) => one.log);
+    for (const one of open) one.log = null;
+    await this.loadLists();
+    await Promise.allSettled(open.map((one) => this.older(one.id)));
+  }
+
+  frame(frame) {
+    if (frame.type === "ok") this.stored(frame);
+    else if (frame.type === "error") this.refused(frame);
+    else if (this.held && this.held.length < HELD_FRAMES) this.held.push(frame);
+    else this.push(frame);
+  }
+
+  push(frame) {
+    const store = this.store;
+    if (frame.type === "message" || frame.type === "message_changed") this.message(frame);
+    else if (frame.type === "receipt") store.receipt(frame);
+    else if (frame.type === "actor") store.actor(frame.name, frame.state);
+    else if (frame.type === "contact" && store.contact(frame)) this.loadLists();
+    else if (frame.type === "resync") this.resync();
+    this.pushes += 1;
+    // Moves the token on now and then, so that a reconnect after a long day does not read that whole day.
+    if (this.pushes >= SYNC_AFTER_PUSHES) this.sync();
+  }
+
+  message(frame) {
+    const mine = frame.sender === this.store.me.id ? this.outbox.answered(frame.client_id) : null;
+    if (mine) this.settled(mine, "stored");
+    if (!this.store.message(frame)) this.loadLists();
+    else if (frame.sender !== this.store.me.id && frame.type === "message") this.on.arrived(frame);
+  }
+
+  async resync() {
+    this.outbox.opened(this.outbox.window || 1);
+    this.pump();
+    await this.sync();
+    await this.loadLists();
+  }
+
+  // Receipts
+
+  /** Cumulative, and coalesced over a short moment. */
+  deliveredSoon() {
+    if (this.deliveredTimer || !this.connection.up) return;
+    this.deliveredTimer = setTimeout(() => {
+      this.deliveredTimer = 0;
+      for (const one of this.store.conversations.values()) {
+        const told = Math.max(one.myDelivered, one.myRead, one.toldDelivered ?? 0);
+        if (one.seq <= told || one.relation !== "contact" || !one.last) continue;
+        if (this.connection.write({ type: "delivered", conversation: one.id, seq: one.seq })) one.toldDelivered = one.seq;
+      }
+    }, DELIVERED_WAIT_MS);
+  }
+
+  read(id, seq) {
+    if (!this.connection.write({ type: "read", conversation: id, seq })) return false;
+    this.store.read(id, seq);
+    return true;
+  }
+
+  // The outbox
+
+  order() {
+    this.lastOrder = Math.max(Date.now(), (this.lastOrder ?? 0) + 1);
+    return this.lastOrder;
+  }
+
+  /** Takes a command on: shown and on disk at once, on the wire when there is one. */
+  enqueue(entry) {
+    const whole = { ...entry, client_id: mint(), order: this.order(), at: new Date().toISOString(), state: "queued" };
+    this.outbox.add(whole);
+    this.on.outbox(whole, "added");
+    this.pump();
+    this.disk.put(whole).catch(() => {});
+    return whole;
+  }
+
+  pump() {
+    const now = Date.now();
+    for (const entry of this.outbox.take(now)) {
+      if (!this.connection.write(frameOf(entry))) {
+        this.outbox.closed();
+        return;
+      }
+    }
+    if (this.outbox.pausedUntil > now) {
+      clearTimeout(this.pauseTimer);
+      this.pauseTimer = setTimeout(() => this.pump(), this.outbox.pausedUntil - now + 20);
+    }
+  }
+
+  settled(entry, what) {
+    this.disk.remove(entry.client_id).catch(() => {});
+    this.on.outbox(entry, what);
+    this.pump();
+  }
+
+  stored(frame) {
+    const entry = this.outbox.answered(frame.id);
+    if (!entry) return;
+    const before = this.store.get(frame.conversation)?.log?.find(frame.message_id);
+    const row = this.rowAfter(entry, frame, before);
+    if (row) this.store.message(row);
+    this.settled(entry, "stored");
+  }
+
+  /** What a stored command makes of its message. The sending socket gets the `ok` only, so the row is made here. */
+  rowAfter(entry, ok, before) {
+    const base = { conversation: ok.conversation, seq: ok.seq, version: ok.version, message_id: ok.message_id };
+    if (entry.kind === "send") {
+      const row = { ...base, client_id: entry.client_id, sender: this.store.me.id, at: ok.at, body: entry.body };
+      return entry.reply_to ? { ...row, reply_to: entry.reply_to } : row;
+    }
+    if (!before || before.version > ok.version) return null;
+    if (entry.kind === "edit") return { ...before, ...base, body: entry.body, edited_at: ok.at, at: before.at };
+    if (entry.kind === "delete") return { ...before, ...base, deleted: true, body: "", reactions: [], reply_to: null };
+    const others = (before.reactions ?? []).map(({ emoji, users }) => ({
+      emoji,
+      users: users.filter((user) => emoji !== entry.emoji || user !== this.store.me.id),
+    }));
+    if (entry.on) {
+      const same = others.find((one) => one.emoji === entry.emoji);
+      if (same) same.users.push(this.store.me.id);
+      else others.push({ emoji: entry.emoji, users: [this.store.me.id] });
+    }
+    return { ...before, ...base, at: before.at, reactions: others.filter((one) => one.users.length > 0) };
+  }
+
+  refused(frame) {
+    if (!frame.id) return;
+    const entry = this.outbox.refused(frame.id, frame, Date.now());
+    if (!entry) return;
+    if (entry.state === "queued") {
+      this.pump();
+    } else if (entry.kind === "send") {
+      this.disk.put(entry).catch(() => {});
+      this.on.outbox(entry, "failed");
+      this.pump();
+    } else {
+      this.outbox.answered(entry.client_id);
+      this.settled(entry, "refused");
+    }
+  }
+
+  retry(clientId) {
+    const entry = this.outbox.again(clientId, mint(), this.order(), new Date().toISOString());
+    if (!entry) return;
+    this.disk.remove(clientId).catch(() => {});
+    this.disk.put(entry).catch(() => {});
+    this.on.outbox(entry, "added");
+    this.pump();
+  }
+
+  /** Gives up a refused message. */
+  discard(clientId) {
+    const entry = this.outbox.answered(clientId);
+    if (entry) this.settled(entry, "gone");
+  }
+
+  /** HTTP commands that a person waits for; a network failure repeats once under the same key. */
+  async command(method, path, body) {
+    const key = mint();
+    try {
+      return await this.api.command(method, path, body, key);
+    } catch (error) {
+      if (error instanceof ApiError) throw error;
+      return this.api.command(method, path, body, key);
+    }
+  }
+}

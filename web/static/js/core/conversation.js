@@ -1,0 +1,189 @@
+// One conversation as this page knows it: counters for the list, and the loaded end of its log. No DOM, no network.
+//
+// Messages come in any order and more than once: live, in pages of history, in pages of sync. Two numbers put them
+// right: `seq`, the place in the log, and `version`, which every change of the conversation moves by one.
+
+export class Conversation {
+  constructor(item, me) {
+    this.id = item.id;
+    this.me = me;
+    this.seq = 0;
+    this.version = 0;
+    this.ahead = new Set();
+    this.unreadBase = 0;
+    this.unreadFrom = 0;
+    this.unreadFresh = new Set();
+    this.myRead = 0;
+    this.myDelivered = 0;
+    this.peerRead = 0;
+    this.peerDelivered = 0;
+    this.last = null;
+    this.log = null;
+    this.merge(item);
+  }
+
+  /** The server's row for the list. Never moves anything back: what was pushed meanwhile may be newer. */
+  merge(item) {
+    this.peer = item.peer;
+    this.relation = item.relation;
+    this.since = item.at ?? this.since ?? "";
+    if (item.version >= this.version && item.seq >= this.seq) {
+      this.unreadBase = item.unread;
+      this.unreadFrom = item.seq;
+      this.unreadFresh.clear();
+      if (item.last_message) this.last = item.last_message;
+      if (this.myRead > item.my_read) {
+        // I read on while the answer travelled.
+        const mine = this.myRead;
+        this.myRead = item.my_read;
+        this.readUpTo(mine);
+      }
+    }
+    this.seq = Math.max(this.seq, item.seq);
+    this.reached(item.version);
+    this.myRead = Math.max(this.myRead, item.my_read);
+    this.myDelivered = Math.max(this.myDelivered, item.my_delivered);
+    this.peerRead = Math.max(this.peerRead, item.peer_read);
+    this.peerDelivered = Math.max(this.peerDelivered, item.peer_delivered);
+  }
+
+  /** Everything up to `version` is known. */
+  reached(version) {
+    this.version = Math.max(this.version, version);
+    for (const one of [...this.ahead].sort((a, b) => a - b)) {
+      if (one <= this.version) this.ahead.delete(one);
+      else if (one === this.version + 1) {
+        this.version = one;
+        this.ahead.delete(one);
+      }
+    }
+  }
+
+  /** Whether something between the versions that arrived is missing. */
+  get gap() {
+    return this.ahead.size > 0;
+  }
+
+  get unread() {
+    return this.unreadBase + this.unreadFresh.size;
+  }
+
+  get lastAt() {
+    return this.last?.at ?? this.since;
+  }
+
+  /**
+   * A message as it was at row.version. `live` rows move the conversation's version; rows of a page of history or
+   * sync do not, because a page tells each message once and skips versions by nature.
+   */
+  take(row, live) {
+    const fresh = row.version > this.version && !this.ahead.has(row.version);
+    if (live && fresh) {
+      this.ahead.add(row.version);
+      this.reached(this.version);
+    }
+    this.count(row, fresh);
+    if (row.seq > this.seq) this.seq = row.seq;
+    if (!this.last || row.seq > this.last.seq || (row.seq === this.last.seq && row.version >= this.last.version)) {
+      this.last = row;
+    }
+    return this.log ? this.log.put(row) : fresh;
+  }
+
+  count(row, fresh) {
+    if (row.sender === this.me || row.seq <= this.myRead) return;
+    if (row.seq > this.unreadFrom) {
+      if (row.deleted) this.unreadFresh.delete(row.seq);
+      else this.unreadFresh.add(row.seq);
+      return;
+    }
+    const known = this.log?.rows.get(row.seq);
+    const newly = known ? !known.deleted : fresh;
+    if (row.deleted && newly && this.unreadBase > 0) this.unreadBase -= 1;
+  }
+
+  /** Cumulative, of either side; never goes back. */
+  receipt(user, delivered, read) {
+    if (user === this.me) {
+      this.myDelivered = Math.max(this.myDelivered, delivered);
+      this.readUpTo(read);
+      return;
+    }
+    this.peerDelivered = Math.max(this.peerDelivered, delivered, read);
+    this.peerRead = Math.max(this.peerRead, read);
+  }
+
+  readUpTo(seq) {
+    if (seq <= this.myRead) return;
+    this.myRead = seq;
+    for (const one of [...this.unreadFresh]) {
+      if (one <= seq) this.unreadFresh.delete(one);
+    }
+    this.unreadBase = seq >= this.unreadFrom ? 0 : Math.min(this.unreadBase, this.unreadFrom - seq);
+  }
+
+  /** "stored", "delivered" or "read": what became of my message at `seq`. */
+  fate(seq) {
+    if (seq <= this.peerRead) return "read";
+    return seq <= this.peerDelivered ? "delivered" : "stored";
+  }
+}
+
+/** The loaded end of a conversation's log: every message from `lo` up to the newest one. */
+export class Log {
+  constructor() {
+    this.rows = new Map();
+    this.places = new Map();
+    this.lo = Infinity;
+    this.hi = 0;
+    this.complete = false;
+  }
+
+  /** Keeps the newer of two versions of a message; a message below what is loaded comes with its page. */
+  put(row) {
+    if (row.seq < this.lo && this.rows.size > 0) return false;
+    return this.keep(row);
+  }
+
+  /** A page of history, ascending; `more` tells whether there are older messages still. */
+  page(messages, more) {
+    for (const row of messages) this.keep(row);
+    if (!more) {
+      this.complete = true;
+      if (this.lo === Infinity) this.lo = 1;
+    }
+  }
+
+  keep(row) {
+    const known = this.rows.get(row.seq);
+    if (known && known.version > row.version) return false;
+    this.rows.set(row.seq, row);
+    this.places.set(row.message_id, row.seq);
+    this.lo = Math.min(this.lo, row.seq);
+    this.hi = Math.max(this.hi, row.seq);
+    return true;
+  }
+
+  find(messageId) {
+    return this.rows.get(this.places.get(messageId)) ?? null;
+  }
+
+  /** Messages from `from` to `to`, both included, ascending. */
+  between(from, to) {
+    const found = [];
+    for (let seq = Math.max(from, this.lo); seq <= Math.min(to, this.hi); seq += 1) {
+      const row = this.rows.get(seq);
+      if (row) found.push(row);
+    }
+    return found;
+  }
+
+  /** The place of the first message of the other above `seq` that is not deleted, or 0. */
+  firstUnread(seq, me) {
+    for (let place = Math.max(seq + 1, this.lo); place <= this.hi; place += 1) {
+      const row = this.rows.get(place);
+      if (row && row.sender !== me && !row.deleted) return place;
+    }
+    return 0;
+  }
+}
