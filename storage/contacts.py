@@ -8,10 +8,11 @@ from msgspec import Struct, json
 
 from protocols.values import Relation
 from storage.database import Schema, Unit
+from storage.people import People
 from storage.sides import STRANGERS, Pair, Side
 
 REQUESTS_LISTED = 200
-"""Most pending requests a direction that are listed, the newest first: anybody may ask, so their number has no bound."""
+"""Most pending requests a direction that are listed, the newest first: anybody may ask, so there is no other bound."""
 
 _COLUMNS = ("stance", "blocks", "hidden", "met", "request", "declined_at", "at", "change")
 _PAIR = ", ".join(f"{side}.{column}" for side in ("mine", "theirs") for column in _COLUMNS)
@@ -138,12 +139,16 @@ class Asking:
 
 
 class ContactsUnit(Unit):
-    """One transaction of contacts' database."""
+    """One transaction of contacts' database. `people` looks into auth's."""
 
     def __init__(self, connection: sqlite3.Connection, databases: Path) -> None:
         super().__init__(connection, databases)
         self.relations = Relations(connection)
         self.asking = Asking(connection)
+        self.people = People(databases)
+
+    def close(self) -> None:
+        self.people.close()
 
 
 CONTACTS = Schema("contacts", ContactsUnit)

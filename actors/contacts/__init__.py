@@ -1,0 +1,5 @@
+"""contacts: owner of requests, contacts and blocks."""
+
+from actors.contacts.actor import Contacts
+
+__all__ = ["Contacts"]
