@@ -18,9 +18,11 @@ import msgspec
 from settings import Paths, Settings, SettingsError
 from settings.endpoint import Endpoint, endpoint_file
 from settings.secret_files import BROKER_USERS, create, secret
-from supervision.spec import ChildSpec
+from supervision.spec import MARK, ChildSpec
 
 T = TypeVar("T")
+
+NAME = "broker"
 
 PROGRAMS = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),)
 """Where distributions put the script that runs as any user; the one in /usr/sbin insists on root or its own user."""
@@ -72,9 +74,10 @@ def spec(settings: Settings, paths: Paths, supervisor_pid: int) -> ChildSpec:
     except OSError as error:
         raise SettingsError("data.dir", f"{paths.broker} cannot be written: {error.strerror}") from error
     return ChildSpec(
-        name="broker",
+        name=NAME,
+        order=10,
         argv=(setpriv, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", _SCRIPT, "broker", setpriv, epmd, str(server)),
-        env={**_environment(paths, node), "PARLEY_SUPERVISOR_PID": str(supervisor_pid)},
+        env={**_environment(paths, node), MARK: str(paths.run), "PARLEY_SUPERVISOR_PID": str(supervisor_pid)},
         # Actors are ready without a broker, so their start does not wait for the slowest child.
         waited_for=False,
         stop_timeout=10.0,

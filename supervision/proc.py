@@ -3,8 +3,10 @@
 import contextlib
 import ctypes
 import os
+import select
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -34,6 +36,11 @@ def end_session(leader: int) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
+def own_memory(pid: int) -> int | None:
+    """Proportional set size in bytes of one process; None when it is gone or not ours."""
+    return _pss(pid)
+
+
 def memory(leader: int) -> int | None:
     """Proportional set size in bytes of a process and all of its session; None when it is gone or not ours."""
     sizes = [size for pid in session_members(leader) if (size := _pss(pid)) is not None]
@@ -44,6 +51,27 @@ def marked(variable: str, value: str) -> list[int]:
     """Our user's processes that were started with `variable=value` in their environment."""
     wanted = f"{variable}={value}".encode()
     return [pid for pid in _pids() if pid != os.getpid() and wanted in _read(pid, "environ").split(b"\0")]
+
+
+def end_and_wait(pids: Sequence[int], within: float) -> list[int]:
+    """SIGKILL to each; returns those that are still there after `within` seconds. They need not be our children."""
+    handles: dict[int, int] = {}
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            handles[os.pidfd_open(pid)] = pid
+    poll, deadline = select.poll(), time.monotonic() + within
+    for handle in handles:
+        poll.register(handle, select.POLLIN)
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    while handles and (left := deadline - time.monotonic()) > 0:
+        for handle, _ in poll.poll(left * 1000):
+            poll.unregister(handle)
+            os.close(handle)
+            del handles[handle]
+    for handle in handles:
+        os.close(handle)
+    return list(handles.values())
 
 
 def listening_addresses(leader: int) -> set[tuple[str, int]]:

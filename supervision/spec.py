@@ -12,6 +12,10 @@ RestartType = Literal["permanent", "transient", "temporary"]
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}(\.[1-9][0-9]?)?$")]
 
 
+MARK = "PARLEY_INSTALLATION"
+"""In the environment of every child: the run directory, by which a new supervisor knows what an old one left."""
+
+
 class SpecError(Exception):
     """Specs that contradict themselves or each other; the text says which and how."""
 
