@@ -158,6 +158,8 @@ class Actor(Generic[U]):
     """
 
     name: ClassVar[str]
+    schema: ClassVar[Any]
+    """The storage.Schema of its database."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment

@@ -1,0 +1,228 @@
+"""Post of a process that owns nothing: an ordered lane to each owner, and questions with deadlines."""
+
+import asyncio
+import random
+from collections import deque
+from typing import Any, TypeVar
+
+from msgspec import Raw, msgpack
+
+from actors.runtime import topology
+from actors.runtime.broker import Broker, BrokerError, NoSuchQueue, Outgoing
+from actors.runtime.environment import Environment
+from actors.runtime.post import Post
+from protocols.errors import Refusal
+from protocols.mail import Command, Envelope, Item, Outcome, decode_replies, encoder, reply_type
+from settings.model import Settings
+
+LANE_COMMANDS = 20_000
+LANE_BYTES = 16 * 1024 * 1024
+RETRY_BASE = 0.05
+RETRY_CAP = 2.0
+WAIT_UP = 60.0
+
+R = TypeVar("R")
+
+
+class PostRoom(Post):
+    """`run` moves what was told; `replied` and `lost` are for the broker's callbacks."""
+
+    def __init__(self, environment: Environment, instance: str) -> None:
+        self._environment = environment
+        self._incarnation = f"{instance}:{environment.random_bytes(6).hex()}"
+        self._lanes: dict[str, Lane] = {}
+        self._new_lane = asyncio.Event()
+        self._asked: dict[str, asyncio.Future[Outcome]] = {}
+        self._count = 0
+        self._broker: Broker
+
+    @property
+    def incarnation(self) -> str:
+        return self._incarnation
+
+    def attach(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def run(self) -> None:
+        """Keep one task a lane until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            started: set[str] = set()
+            while True:
+                for name, lane in self._lanes.items():
+                    if name not in started:
+                        started.add(name)
+                        tasks.create_task(lane.run(self._broker))
+                self._new_lane.clear()
+                await self._new_lane.wait()
+
+    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002
+        item = Item(id=id, command=Raw(msgpack.encode(command)), person=person, correlation=correlation)
+        lane = self._lanes.get(to)
+        if lane is None:
+            lane = self._lanes[to] = Lane(to, self._environment.settings, self._incarnation)
+            self._new_lane.set()
+        lane.put(item)
+
+    async def ask(
+        self,
+        to: str,
+        command: Command[R],
+        *,
+        within: float,
+        id: str = "",  # noqa: A002
+        person: str = "",
+    ) -> R:
+        kind = type(command)
+        command_id = id or self._environment.new_id()
+        try:
+            async with asyncio.timeout(within):
+                outcome = await self._asked_until_answered(to, command, command_id, person, within)
+        except TimeoutError as error:
+            raise Refusal("unavailable", f"{to} does not answer at the moment.", retry_after=1) from error
+        if outcome.error is not None:
+            raise Refusal.of(outcome.error)
+        reply: R = msgpack.decode(outcome.value or b"", type=reply_type(kind))
+        return reply
+
+    def replied(self, body: bytes) -> None:
+        """Hand outcomes to those who wait; one that came too late is dropped."""
+        for outcome in decode_replies(body).outcomes:
+            waiting = self._asked.get(outcome.correlation)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(outcome)
+
+    def lost(self) -> None:
+        """The connection is gone, and with it the queue that replies would have come to."""
+        for waiting in self._asked.values():
+            if not waiting.done():
+                waiting.set_exception(Refusal("unavailable", retry_after=1))
+
+    async def flush(self, within: float) -> bool:
+        """Wait until all that was told is with the broker; False when that took too long."""
+        try:
+            async with asyncio.timeout(within):
+                for lane in self._lanes.values():
+                    await lane.empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _asked_until_answered(
+        self, to: str, command: Command[Any], command_id: str, person: str, within: float
+    ) -> Outcome:
+        while True:
+            try:
+                return await self._ask_once(to, command, command_id, person, within)
+            except Refusal:
+                # What is remembered by its id can be asked again; a log-in cannot, its reply is not kept.
+                if not command.durable:
+                    raise
+            except BrokerError:
+                await asyncio.sleep(RETRY_BASE)
+
+    async def _ask_once(self, to: str, command: Command[Any], command_id: str, person: str, within: float) -> Outcome:
+        await self._broker.wait_up(within)
+        self._count += 1
+        correlation = f"{self._incarnation}/ask{self._count}"
+        lifetime = None if command.durable else int(within * 1000)
+        item = Item(
+            id=command_id,
+            command=Raw(msgpack.encode(command)),
+            person=person,
+            correlation=correlation,
+            expires=0 if lifetime is None else self._environment.now() + lifetime,
+        )
+        waiting: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._asked[correlation] = waiting
+        try:
+            envelope = Envelope(sender=self._incarnation, items=[item], reply_to=self._broker.reply_queue)
+            mail = Outgoing(
+                "",
+                topology.mailbox(self._environment.settings.broker, to),
+                encoder.encode(envelope),
+                durable=command.durable,
+                must_arrive=True,
+                expires_ms=lifetime,
+            )
+            try:
+                await self._broker.publish(mail)
+            except NoSuchQueue:
+                await self._broker.declare_mailbox(to)
+                await self._broker.publish(mail)
+            return await waiting
+        finally:
+            del self._asked[correlation]
+            # Nobody may be left to look at it.
+            if waiting.done() and not waiting.cancelled():
+                waiting.exception()
+
+
+class Lane:
+    """Told commands on their way to one owner, in order.
+
+    One envelope is under way at a time, and what comes meanwhile goes into the next: order needs no more, for an
+    envelope whose fate is unknown is sent again before anything after it. The owner knows the ids it has done.
+    """
+
+    def __init__(self, to: str, settings: Settings, sender: str) -> None:
+        self._to = to
+        self._settings = settings
+        self._sender = sender
+        self._queue: deque[Item] = deque()
+        self._bytes = 0
+        self._some = asyncio.Event()
+        self.empty = asyncio.Event()
+        self.empty.set()
+
+    def put(self, item: Item) -> None:
+        """Take it, or raise Refusal("unavailable") at the bound."""
+        if len(self._queue) >= LANE_COMMANDS or self._bytes >= LANE_BYTES:
+            raise Refusal("unavailable", f"Too much is waiting for {self._to}.", retry_after=2)
+        self._queue.append(item)
+        self._bytes += len(item.command)
+        self._some.set()
+        self.empty.clear()
+
+    async def run(self, broker: Broker) -> None:
+        queue = topology.mailbox(self._settings.broker, self._to)
+        while True:
+            await self._some.wait()
+            items = self._gathered()
+            body = encoder.encode(Envelope(sender=self._sender, items=items))
+            await self._until_confirmed(broker, Outgoing("", queue, body, durable=True, must_arrive=True))
+            for _ in items:
+                self._bytes -= len(self._queue.popleft().command)
+            if not self._queue:
+                self._some.clear()
+                self.empty.set()
+
+    def _gathered(self) -> list[Item]:
+        limits = self._settings.runtime
+        items: list[Item] = []
+        size = 0
+        for item in self._queue:
+            size += len(item.command)
+            if items and (len(items) >= limits.batch_commands or size > limits.batch_bytes):
+                break
+            items.append(item)
+        return items
+
+    async def _until_confirmed(self, broker: Broker, mail: Outgoing) -> None:
+        delay = RETRY_BASE
+        while True:
+            try:
+                await broker.publish(mail)
+            except NoSuchQueue:
+                await self._declare(broker)
+            except BrokerError:
+                await broker.wait_up(WAIT_UP)
+            else:
+                return
+            await asyncio.sleep(delay * random.random())  # noqa: S311  (jitter, not a secret)
+            delay = min(RETRY_CAP, delay * 2)
+
+    async def _declare(self, broker: Broker) -> None:
+        try:
+            await broker.declare_mailbox(self._to)
+        except BrokerError:
+            return

@@ -1,0 +1,225 @@
+"""Run an owner, or a front, from its start to its drain."""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from actors.runtime.amqp import AmqpBroker
+from actors.runtime.broker import BrokerError, Subscriptions
+from actors.runtime.declaration import Actor, JournaledUnit
+from actors.runtime.environment import Environment
+from actors.runtime.mailbox import DatabasePort, Mailbox, U_co
+from actors.runtime.outlet import Outlet
+from actors.runtime.postroom import PostRoom
+from actors.runtime.process import on_stop
+from actors.runtime.vitals import Notifier, Vitals
+from protocols.mail import FrontMail, decode_front_mail
+from settings.endpoint import broker_url, broker_user
+
+DRAIN = 10.0
+FLUSH = 5.0
+SENDERS = ("front", "cli")
+"""Whose mail owners take: those who act for a signed-in person, or for the operator."""
+
+U = TypeVar("U", bound=JournaledUnit)
+
+log = logging.getLogger(__name__)
+
+
+class OpenDatabase(DatabasePort[U_co], Protocol):
+    """A database that was opened for one owner."""
+
+    async def read(self, work: Callable[[U_co], Any], /) -> Any: ...
+    async def close(self) -> None: ...
+
+
+class Front(Protocol):
+    """What a process without a database offers the runtime; web's is the one there is."""
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve on these listening sockets, or on the configured address when there are none."""
+
+    def receive(self, mail: FrontMail) -> None:
+        """Called in order for every push batch and beat; must not block."""
+
+    def missed(self) -> None:
+        """Called when pushes may have been missed: everything is to be read again from the logs."""
+
+    async def drain(self) -> None:
+        """Accept nobody new, send those who are there away to come back, finish what is in hand."""
+
+
+async def serve_owner(
+    actor: Actor[U], open_database: Callable[[], Awaitable[OpenDatabase[U]]], environment: Environment
+) -> None:
+    """Run the owner of a database and a mailbox until SIGTERM."""
+    settings = environment.settings
+    notifier = Notifier(os.environ)
+    vitals = Vitals(notifier, settings.runtime.beat)
+    stopping = asyncio.Event()
+    on_stop(stopping.set)
+    # Another copy may hold the database still; it is waited for, and a stop ends the waiting.
+    vitals.waiting("waiting for the database")
+    database = await _unless_stopped(open_database(), stopping)
+    if database is None:
+        return
+    try:
+        actor.read = database.read
+        await actor.started()
+        senders = frozenset(broker_user(settings, name) for name in SENDERS)
+        mailbox = Mailbox(actor, database, environment, vitals, senders)
+        broker = _broker(environment, actor.name, actor.name, mailbox.subscriptions())
+        outlet = Outlet(broker, settings.broker, actor.name, environment.new_id())
+
+        async def depth() -> int:
+            try:
+                return await broker.depth(actor.name)
+            except BrokerError:
+                return 0
+
+        async def beat(state: str, note: str, waiting: int) -> None:
+            try:
+                await outlet.beat(state, note, waiting)
+            except BrokerError:
+                return
+
+        work = asyncio.create_task(mailbox.run(broker, outlet))
+        others = [asyncio.create_task(broker.run()), asyncio.create_task(vitals.beats(depth, beat))]
+        vitals.ready()
+        log.info("%s is ready", actor.name)
+        try:
+            await _first_end([work, *others], stopping)
+            vitals.stopping()
+            mailbox.stop()
+            async with asyncio.timeout(DRAIN):
+                await work
+            await beat("stopping", "", 0)
+        finally:
+            await _cancel([work, *others])
+        await actor.stopped()
+    finally:
+        await database.close()
+        notifier.close()
+
+
+async def serve_front(build: Callable[[PostRoom], Front], environment: Environment, instance: str) -> None:
+    """Run a front until SIGTERM. `instance` tells several of them apart: "front.1"."""
+    settings = environment.settings
+    notifier = Notifier(os.environ)
+    vitals = Vitals(notifier, settings.runtime.beat)
+    stopping = asyncio.Event()
+    on_stop(stopping.set)
+    post = PostRoom(environment, instance)
+    front = build(post)
+    allowed = _sources(environment)
+
+    def pushed(body: bytes, user: str) -> None:
+        try:
+            mail = decode_front_mail(body)
+        except msgspec.DecodeError:
+            log.exception("a push is not understood")
+            front.missed()
+            return
+        if allowed(user, mail.source):
+            front.receive(mail)
+        else:
+            log.error("a push in the name of %s came from broker user %r", mail.source, user)
+
+    subscriptions = Subscriptions(
+        on_push=pushed, on_reply=post.replied, on_up=lambda _: front.missed(), on_down=post.lost
+    )
+    broker = _broker(environment, instance, "front", subscriptions)
+    post.attach(broker)
+
+    async def nothing_waits() -> int:
+        vitals.alive()
+        return 0
+
+    async def no_beat(_state: str, _note: str, _depth: int) -> None:
+        """Nobody needs a front's beat: each is of use only to those connected to it."""
+
+    tasks = [
+        asyncio.create_task(broker.run()),
+        asyncio.create_task(post.run()),
+        asyncio.create_task(vitals.beats(nothing_waits, no_beat)),
+    ]
+    try:
+        await front.start(_listening_sockets())
+        vitals.ready()
+        log.info("%s is ready", instance)
+        await _first_end(tasks, stopping)
+        vitals.stopping()
+        async with asyncio.timeout(DRAIN):
+            await front.drain()
+        if not await post.flush(FLUSH):
+            # Those who sent it have no answer yet, so their clients will send it again.
+            log.warning("stopped with mail that the broker has not taken")
+    finally:
+        await _cancel(tasks)
+        notifier.close()
+
+
+def _broker(environment: Environment, instance: str, actor: str, subscriptions: Subscriptions) -> AmqpBroker:
+    settings, paths = environment.settings, environment.paths
+    return AmqpBroker(
+        settings.broker,
+        name=f"{instance}.{os.getpid()}",
+        user=broker_user(settings, actor),
+        url=lambda: broker_url(settings, paths, actor),
+        subscriptions=subscriptions,
+        random=random.random,
+    )
+
+
+def _sources(environment: Environment) -> Callable[[str, str], bool]:
+    def allowed(user: str, source: str) -> bool:
+        return user == broker_user(environment.settings, source)
+
+    return allowed
+
+
+def _listening_sockets() -> list[socket.socket]:
+    """What the supervisor or systemd handed down by the LISTEN_FDS protocol (sd_listen_fds): from descriptor 3 on."""
+    if os.environ.get("LISTEN_PID", "") != str(os.getpid()):
+        return []
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    return [socket.socket(fileno=3 + number) for number in range(count)]
+
+
+async def _unless_stopped(opening: Awaitable[Any], stopping: asyncio.Event) -> Any:
+    work = asyncio.ensure_future(opening)
+    stop = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        work.cancel()
+        await asyncio.wait([work])
+        return None
+    finally:
+        stop.cancel()
+
+
+async def _first_end(tasks: Sequence[asyncio.Task[None]], stopping: asyncio.Event) -> None:
+    """Return when told to stop. A task that ends before that has failed: what it raised is raised here."""
+    stop = asyncio.create_task(stopping.wait())
+    try:
+        done, _ = await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.cancel()
+    for task in done:
+        if task is not stop:
+            task.result()
+            raise RuntimeError("a part of the runtime ended by itself")
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
