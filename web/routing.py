@@ -36,6 +36,10 @@ B = TypeVar("B")
 Q = TypeVar("Q")
 
 
+class Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of bodies and queries: what nobody declared is refused, so that nothing is assigned by the way."""
+
+
 @dataclass(frozen=True)
 class Call(Generic[B, Q]):
     """A request that was checked: who asks, and body and query as the structs that the route declares.

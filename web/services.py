@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-from storage.router import RouterUnit
-
 from actors.runtime import Environment, Post
 from storage import Reader
 from storage.auth import AuthUnit
 from storage.contacts import ContactsUnit
+from storage.router import RouterUnit
 from web.authentication import Authenticator
+from web.cookies import Cookies
 from web.hub import Hub
 from web.limits import Limits
+from web.security import Security
 
 
 @dataclass(frozen=True)
@@ -24,4 +25,6 @@ class Services:
     router: Reader[RouterUnit]
     hub: Hub
     limits: Limits
+    cookies: Cookies
+    security: Security
     authenticator: Authenticator

@@ -1,0 +1,295 @@
+"""HTTP routes of accounts and sessions."""
+
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+from msgspec import Struct
+
+from protocols.auth import (
+    ChangePassword,
+    ChangeProfile,
+    DeleteAccount,
+    EndSession,
+    LogIn,
+    LogOut,
+    Refresh,
+    Register,
+    SignedIn,
+)
+from protocols.errors import Refusal
+from protocols.values import User, rfc3339
+from web.routing import API, Call, Reply, Route, Strict
+
+WITHIN: Final = 5.0
+HASHING: Final = 15.0
+"""Seconds that a person waits for auth; longer where a password is hashed, because those queue up."""
+
+AGENT_CHARACTERS: Final = 200
+
+
+class Registration(Strict, frozen=True):
+    username: str
+    password: str
+    display_name: str = ""
+    invitation: str = ""
+
+
+class Credentials(Strict, frozen=True):
+    username: str
+    password: str
+
+
+class RefreshToken(Strict, frozen=True):
+    """Programs send the token; a browser's is in its cookie."""
+
+    refresh_token: str = ""
+
+
+class NewPassword(Strict, frozen=True):
+    current_password: str
+    new_password: str
+
+
+class Profile(Strict, frozen=True):
+    display_name: str
+
+
+class Password(Strict, frozen=True):
+    password: str
+
+
+class Signed(Struct, frozen=True):
+    """`expires_in`: seconds for which the access token is good."""
+
+    user: User
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class Me(Struct, frozen=True):
+    user: User
+    session: str
+
+
+class SessionItem(Struct, frozen=True):
+    """A signed-in device. `current`: the one that asks."""
+
+    id: str
+    agent: str
+    address: str
+    created_at: str
+    last_used_at: str
+    current: bool
+
+
+class SessionList(Struct, frozen=True):
+    sessions: list[SessionItem]
+
+
+async def sign_up(call: Call[Registration, None]) -> Reply:
+    body = call.body
+    return signed(
+        call,
+        await register(call, body.username, body.password, display_name=body.display_name, invitation=body.invitation),
+    )
+
+
+async def sign_in(call: Call[Credentials, None]) -> Reply:
+    return signed(call, await log_in(call, call.body.username, call.body.password))
+
+
+async def register(
+    call: Call[Any, Any], username: str, password: str, *, display_name: str, invitation: str
+) -> SignedIn:
+    """Ask auth for a new account and a session on this device. Raises Refusal."""
+    command = Register(
+        username=username,
+        password=password,
+        display_name=display_name,
+        invitation=invitation,
+        agent=_agent(call.request),
+        address=call.services.security.address(call.request),
+    )
+    return await call.services.post.ask("auth", command, within=HASHING, id=call.command_id)
+
+
+async def log_in(call: Call[Any, Any], username: str, password: str) -> SignedIn:
+    """Ask auth for a session on this device. Raises Refusal."""
+    command = LogIn(
+        username=username,
+        password=password,
+        known_session=await call.services.authenticator.known_session(call.request),
+        agent=_agent(call.request),
+        address=call.services.security.address(call.request),
+    )
+    return await call.services.post.ask("auth", command, within=HASHING, id=call.command_id)
+
+
+async def refresh(call: Call[RefreshToken, None]) -> Reply:
+    token = call.body.refresh_token or call.services.cookies.refresh(call.request)
+    if not token:
+        raise Refusal("unauthenticated")
+    signed_in = await call.services.post.ask("auth", Refresh(token=token), within=WITHIN, id=call.command_id)
+    return signed(call, signed_in)
+
+
+async def log_out(call: Call[RefreshToken, None]) -> Reply:
+    """The session ends by whatever the caller holds: a token in the body, the session itself, or the cookie."""
+    services, caller = call.services, call.caller
+    token = call.body.refresh_token or ("" if caller else services.cookies.refresh(call.request))
+    if token:
+        await services.post.ask("auth", LogOut(token=token), within=WITHIN, id=call.command_id)
+    elif caller:
+        command = EndSession(session=caller.session)
+        await services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=caller.user)
+        services.authenticator.forget(caller.session)
+    else:
+        raise Refusal("unauthenticated")
+    return Reply(None, finish=services.cookies.clear)
+
+
+async def sessions(call: Call[None, None]) -> SessionList:
+    me, now = call.me, call.services.environment.now()
+    rows = await call.services.auth.read(lambda tx: tx.sessions.of(me.user, now))
+    return SessionList(
+        [
+            SessionItem(
+                row.id,
+                row.agent,
+                row.address,
+                rfc3339(row.created_at),
+                rfc3339(row.last_used_at),
+                current=row.id == me.session,
+            )
+            for row in rows
+        ]
+    )
+
+
+async def end_session(call: Call[None, None]) -> None:
+    session = call.params["id"]
+    command = EndSession(session=session)
+    await call.services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=call.me.user)
+    call.services.authenticator.forget(session)
+
+
+async def change_password(call: Call[NewPassword, None]) -> None:
+    command = ChangePassword(session=call.me.session, current=call.body.current_password, new=call.body.new_password)
+    await call.services.post.ask("auth", command, within=HASHING, id=call.command_id, person=call.me.user)
+
+
+async def me(call: Call[None, None]) -> Me:
+    return Me(await user_of(call), call.me.session)
+
+
+async def change_profile(call: Call[Profile, None]) -> Me:
+    command = ChangeProfile(display_name=call.body.display_name)
+    user = await call.services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=call.me.user)
+    return Me(user, call.me.session)
+
+
+async def delete_account(call: Call[Password, None]) -> Reply:
+    command = DeleteAccount(password=call.body.password)
+    await call.services.post.ask("auth", command, within=HASHING, id=call.command_id, person=call.me.user)
+    call.services.authenticator.forget(call.me.session)
+    return Reply(None, finish=call.services.cookies.clear)
+
+
+async def user_of(call: Call[Any, Any]) -> User:
+    """The signed-in person as others see them. Raises Refusal."""
+    me = call.me
+    found = await call.services.auth.read(lambda tx: tx.accounts.users([me.user]))
+    if me.user not in found:
+        raise Refusal("unauthenticated")
+    return found[me.user]
+
+
+def signed(call: Call[Any, Any], signed_in: SignedIn) -> Reply:
+    """The answer that signs in: a browser gets its cookies with it, a program reads the tokens."""
+    answer = Signed(signed_in.user, signed_in.access_token, signed_in.refresh_token, signed_in.expires_in)
+    # Programs do not name an origin, and a cookie would sign them in where they mean to be nobody.
+    browser = hdrs.ORIGIN in call.request.headers or "Sec-Fetch-Site" in call.request.headers
+    return Reply(answer, finish=(lambda response: call.services.cookies.set(response, signed_in)) if browser else None)
+
+
+def _agent(request: web.Request) -> str:
+    return request.headers.get(hdrs.USER_AGENT, "")[:AGENT_CHARACTERS]
+
+
+ROUTES: Final = (
+    Route(
+        "POST",
+        f"{API}/auth/register",
+        sign_up,
+        Signed,
+        status=201,
+        who="anyone",
+        body=Registration,
+        errors=("registration_closed", "invitation_required", "username_taken", "rate_limited"),
+        summary="A new account, and its first session.",
+        tag="auth",
+    ),
+    Route(
+        "POST",
+        f"{API}/auth/login",
+        sign_in,
+        Signed,
+        who="anyone",
+        body=Credentials,
+        errors=("wrong_credentials", "rate_limited"),
+        summary="A session on this device.",
+        tag="auth",
+    ),
+    Route(
+        "POST",
+        f"{API}/auth/refresh",
+        refresh,
+        Signed,
+        who="anyone",
+        body=RefreshToken,
+        body_optional=True,
+        errors=("unauthenticated",),
+        summary="New tokens for a session; the refresh token in the body, or the browser's cookie.",
+        tag="auth",
+    ),
+    Route(
+        "POST",
+        f"{API}/auth/logout",
+        log_out,
+        who="anyone",
+        body=RefreshToken,
+        body_optional=True,
+        errors=("unauthenticated",),
+        summary="End this session, by its refresh token or as who is signed in.",
+        tag="auth",
+    ),
+    Route("GET", f"{API}/auth/sessions", sessions, SessionList, summary="Where you are signed in.", tag="auth"),
+    Route(
+        "DELETE",
+        f"{API}/auth/sessions/{{id}}",
+        end_session,
+        summary="Sign another device out, or this one.",
+        tag="auth",
+    ),
+    Route(
+        "PUT",
+        f"{API}/auth/password",
+        change_password,
+        body=NewPassword,
+        errors=("wrong_credentials", "rate_limited"),
+        summary="Another password; every other session ends.",
+        tag="auth",
+    ),
+    Route("GET", f"{API}/me", me, Me, summary="Who is signed in.", tag="me"),
+    Route("PATCH", f"{API}/me", change_profile, Me, body=Profile, summary="Another display name.", tag="me"),
+    Route(
+        "DELETE",
+        f"{API}/me",
+        delete_account,
+        body=Password,
+        errors=("wrong_credentials", "rate_limited"),
+        summary="Delete your account, for ever.",
+        tag="me",
+    ),
+)
