@@ -1,0 +1,53 @@
+"""From records to the frames that show them. Whoever pushes, and whoever answers from the log, renders alike."""
+
+from protocols.frames import Message, MessageChanged, ReceiptFrame
+from protocols.records import MessageRecord, ReceiptRecord
+from protocols.values import rfc3339
+
+
+def message_frame(record: MessageRecord) -> Message:
+    """A new message, or one in a page of history or sync."""
+    return Message(
+        conversation=record.conversation,
+        seq=record.seq,
+        version=record.version,
+        message_id=record.message_id,
+        client_id=record.client_id,
+        sender=record.sender,
+        at=rfc3339(record.at),
+        body=record.body,
+        reply_to=record.reply_to,
+        edited_at=None if record.edited_at is None else rfc3339(record.edited_at),
+        deleted=record.deleted,
+        reactions=list(record.reactions),
+    )
+
+
+def changed_frame(record: MessageRecord) -> MessageChanged:
+    """The same message, edited, deleted or reacted to."""
+    return MessageChanged(
+        conversation=record.conversation,
+        seq=record.seq,
+        version=record.version,
+        message_id=record.message_id,
+        client_id=record.client_id,
+        sender=record.sender,
+        at=rfc3339(record.at),
+        body=record.body,
+        reply_to=record.reply_to,
+        edited_at=None if record.edited_at is None else rfc3339(record.edited_at),
+        deleted=record.deleted,
+        reactions=list(record.reactions),
+    )
+
+
+def receipt_frame(record: ReceiptRecord) -> ReceiptFrame:
+    """How far one of the two has come."""
+    return ReceiptFrame(
+        conversation=record.conversation, user=record.user, delivered=record.delivered, read=record.read
+    )
+
+
+def change_frame(record: MessageRecord | ReceiptRecord) -> Message | ReceiptFrame:
+    """One item of a page of sync."""
+    return message_frame(record) if isinstance(record, MessageRecord) else receipt_frame(record)

@@ -1,0 +1,35 @@
+"""Receipts: how far each of the two has received and seen the other's messages."""
+
+import sqlite3
+
+from protocols.records import ReceiptRecord
+from storage.conversations import Thread
+
+
+class Receipts:
+    """They lie in their conversation's row, and are written when the thread is saved."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def of(self, conversation: str) -> list[ReceiptRecord]:
+        """Both receipts of a conversation; none when nothing was said there."""
+        row = self._connection.execute(
+            "SELECT low, low_delivered, low_read, low_change, high, high_delivered, high_read, high_change "
+            "FROM conversation WHERE id = ?",
+            (conversation,),
+        ).fetchone()
+        if row is None:
+            return []
+        return [
+            ReceiptRecord(conversation=conversation, user=user, delivered=delivered, read=read, change=change)
+            for user, delivered, read, change in (row[:4], row[4:])
+        ]
+
+
+def receipt_of(thread: Thread, person: str) -> ReceiptRecord:
+    """The receipt of one of the two, as the thread has it."""
+    side = thread.side(person)
+    return ReceiptRecord(
+        conversation=thread.id, user=side.user, delivered=side.delivered, read=side.read, change=side.change
+    )

@@ -1,0 +1,26 @@
+"""router's database: conversations, messages and receipts, and the consent of others that it reads."""
+
+import sqlite3
+from pathlib import Path
+
+from storage.consent import Consent
+from storage.conversations import Conversations
+from storage.database import Schema, Unit
+from storage.messages import Messages
+from storage.receipts import Receipts
+
+
+class RouterUnit(Unit):
+    def __init__(self, connection: sqlite3.Connection, databases: Path) -> None:
+        super().__init__(connection, databases)
+        self.conversations = Conversations(connection)
+        self.messages = Messages(connection, self.journal)
+        self.receipts = Receipts(connection)
+        # Opened when it is first asked: whoever only reads messages never opens the other databases.
+        self.consent = Consent(databases)
+
+    def close(self) -> None:
+        self.consent.close()
+
+
+ROUTER = Schema("router", RouterUnit)
