@@ -103,19 +103,22 @@ class Sessions:
             return None
         return _session(row[3:]), Chain(link=row[0], previous=row[1], rotated_at=row[2])
 
-    def rotate(self, session_id: str, chain: Chain, *, last_used_at: int, ends_at: int) -> None:
+    def rotate(self, session: Session, chain: Chain) -> None:
+        """Keep where the chain stands now, and when the session was used and will end."""
         self._connection.execute(
             "UPDATE session SET link = ?, previous = ?, rotated_at = ?, last_used_at = ?, ends_at = ? WHERE id = ?",
-            (chain.link, chain.previous, chain.rotated_at, last_used_at, ends_at, session_id),
+            (chain.link, chain.previous, chain.rotated_at, session.last_used_at, session.ends_at, session.id),
         )
 
     def end(self, ids: Sequence[str], now: int) -> None:
         """End those that have not ended yet. Each gets a change number of its own: they are read in pages."""
         for session_id in ids:
-            self._connection.execute(
-                "UPDATE session SET ended_at = ?, ended_change = ? WHERE id = ? AND ended_at IS NULL",
-                (now, self._journal.next_change(), session_id),
-            )
+            session = self.get(session_id)
+            if session is not None and not session.ended:
+                self._connection.execute(
+                    "UPDATE session SET ended_at = ?, ended_change = ? WHERE id = ?",
+                    (now, self._journal.next_change(), session_id),
+                )
 
     def end_of(self, user_id: str, now: int, *, but: str = "") -> None:
         """End all sessions of a person, except one."""
