@@ -123,10 +123,7 @@ class Entrance(Foundation):
         return verified
 
     def tell_log_in(self, tx: AuthUnit, mail: Mail[LogIn], reply: SignedIn) -> Iterable[Effect]:
-        yield from self.over(tx, reply.user.id, mail.now)
-        before = tx.sessions.get(mail.command.known_session)
-        if before is not None and before.ended and before.user != reply.user.id:
-            yield SessionsOver([before.id])
+        return self.over(tx, reply.user.id, mail.now)
 
     @handles(LogIn, prepare=prepare_log_in, tells=tell_log_in)
     def log_in(self, tx: AuthUnit, mail: Mail[LogIn]) -> SignedIn:
@@ -134,9 +131,10 @@ class Entrance(Foundation):
         account = self.fresh(tx, mail.prepared)
         if account is None:
             raise Refusal("wrong_credentials")
-        # The browser's earlier session is replaced, whoever's it was.
-        if command.known_session:
-            tx.sessions.end([command.known_session], mail.now)
+        before = tx.sessions.get(command.known_session)
+        if before is not None and before.user == account.id:
+            # The same person again in the same browser: the new session replaces the old one.
+            tx.sessions.end([before.id], mail.now)
         signed_in = self.begin(tx, account, mail, command.agent, command.address)
         event("login_ok", user=account.id, session=signed_in.session, address=command.address)
         return signed_in

@@ -178,7 +178,7 @@ class Foundation(Actor[AuthUnit]):
 
     # Timers.
 
-    @every(1.0)
+    @every(2.0)
     def write_down_tries(self, tx: AuthUnit, _now: int) -> None:
         tx.tallies.put(self.throttle.drain())
 

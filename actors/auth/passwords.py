@@ -18,22 +18,22 @@ SCHEME: Final = "v1$"
 LONGEST: Final = 128
 
 _WORDS: Final = Path(__file__).with_name("common_words.txt")
-ENDINGS: Final = frozenset(
-    (
-        "! !! . ? @ 0 00 007 01 1 1! 2 3 5 7 9 10 11 12 12! 13 21 22 23 69 77 88 99 100 101 111 123 123! 123@ 123. 222 "
-        "321 333 420 456 555 666 777 789 888 999 1111 1234 1234! 4321 5678 9999 12345 12345! 54321 11111 123123 123321 "
-        "123456 123456! 654321 111111 000000 1234567 12345678 123456789 1234567890 987654321 0987654321 abc abc123 xyz "
-        "qwerty 1q2w3e 1q2w3e4r forever love me you baby girl boy"
-    ).split()
-) | {"", *(str(year) for year in range(1950, 2051))}
+_ENDINGS: Final = Path(__file__).with_name("common_endings.txt")
 _LEET: Final = str.maketrans("@4301!57$", "aaeoiists")
 _CONTEXT: Final = ("parley", "chat")
 _LETTERS_BESIDE_CONTEXT: Final = 5
 _LONGEST_PERIOD: Final = 8
 _ROWS: Final = (
-    "abcdefghijklmnopqrstuvwxyz 0123456789 qwertyuiopasdfghjklzxcvbnm qwertzuiopasdfghjklyxcvbnm "
-    "azertyuiopqsdfghjklmwxcvbn 1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p 1q2w3e4r5t6y7u8i9o0p asdfghjkl zxcvbnm"
-).split()
+    "abcdefghijklmnopqrstuvwxyz",
+    "0123456789",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "qwertzuiopasdfghjklyxcvbnm",
+    "azertyuiopqsdfghjklmwxcvbn",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "asdfghjkl",
+    "zxcvbnm",
+)
 
 
 def check(password: str, *, least: int, username: str) -> str:
@@ -54,15 +54,16 @@ def check(password: str, *, least: int, username: str) -> str:
 
 
 @cache
-def common_words() -> frozenset[str]:
-    """The words that passwords tried first begin with."""
-    return frozenset(_WORDS.read_text(encoding="utf-8").split())
+def common_parts() -> tuple[frozenset[str], frozenset[str]]:
+    """(the words that passwords tried first begin with, what stands behind them)."""
+    words, endings = (frozenset(path.read_text(encoding="utf-8").split()) for path in (_WORDS, _ENDINGS))
+    return words, endings | {""}
 
 
 def is_common(text: str) -> bool:
     """Whether a casefolded password is a well-known word with a well-known ending, or none, behind it."""
-    words = common_words()
-    return any(text[:at] in words and text[at:].lstrip(" -_") in ENDINGS for at in range(1, len(text) + 1))
+    words, endings = common_parts()
+    return any(text[:at] in words and text[at:].lstrip(" -_") in endings for at in range(1, len(text) + 1))
 
 
 def hashed(pepper: bytes, password: str, cost: int) -> str:
