@@ -17,6 +17,8 @@ from settings import Paths, Settings, load
 from supervision.main import run as supervise
 from supervision.notify import parse
 
+PROGRAM = (sys.executable, str(Path(__file__).resolve().parent.parent / "supervisor.py"))
+
 _PATIENCE = 120.0
 """Seconds for a detached supervisor to be ready; it reports itself after 60 at the latest."""
 
@@ -42,13 +44,12 @@ def run(args: argparse.Namespace) -> int:
 def _detached(settings: Settings, paths: Paths) -> int:
     paths.make()
     address = paths.run / f"up-{secrets.token_hex(4)}"
-    command = [sys.executable, str(Path(__file__).resolve().parent.parent / "supervisor.py"), "up", "--background"]
     output = paths.logs / "up.log"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener, output.open("wb") as file:
         listener.bind(str(address))
         try:
             process = subprocess.Popen(  # noqa: S603  (our own program)
-                command,
+                [*PROGRAM, "up", "--background"],
                 env={**os.environ, "NOTIFY_SOCKET": str(address)},
                 stdin=subprocess.DEVNULL,
                 stdout=file,

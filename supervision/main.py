@@ -38,7 +38,7 @@ def run(
     paths: Paths,
     *,
     foreground: bool,
-    make_plan: Callable[[Settings, Paths], Plan] = children.plan,
+    make_plan: Callable[[Settings, Paths], Plan] | None = None,
 ) -> int:
     """Supervise until told to stop; the exit code. Call it on the main thread. Raises StartError or SettingsError."""
     os.umask(0o077)
@@ -50,7 +50,7 @@ def run(
         web = listener.listen(settings)
     except listener.ListenError as error:
         raise StartError(str(error)) from error
-    plan = make_plan(settings, paths)
+    plan = (make_plan or children.plan)(settings, paths)
     _prepare_process()
     journal, console = open_journal(settings, paths, foreground)
     try:

@@ -29,7 +29,8 @@ def main(actor: str) -> None:
         signal.signal(signal.SIGTERM, _drain)
     if "loud" in ways:
         _print_a_lot(int(ways["loud"]))
-    print(f"{os.environ['PARLEY_NAME']} is up as {os.getpid()}", flush=True)
+    sys.stdout.write(f"{os.environ['PARLEY_NAME']} is up as {os.getpid()}\n")
+    sys.stdout.flush()
     listener = _listener()
     if "mute" not in ways:
         tell("READY=1\nSTATUS=serving\nX_DEPTH=3\nX_RATE=1.5")

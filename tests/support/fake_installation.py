@@ -1,35 +1,42 @@
 """The supervisor as it is, over stand-ins for the actors: what its end-to-end tests run as a real process."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cli import up
 from cli.main import main
 from settings import Paths, Settings, load
 from supervision import children
-from supervision import main as supervision_main
-from supervision.children import Plan, plan
+from supervision.children import Plan
 from supervision.spec import ChildSpec
+from tests.support.waiting import eventually_sync
 
 FAKE = Path(__file__).with_name("fake_actor.py")
 
 
+_real_plan = children.plan
+
+
 def fake_plan(settings: Settings, paths: Paths) -> Plan:
     """The product's own plan with each actor's argv replaced; the broker, where there is one, is real."""
-    real = plan(settings, paths)
+    real = _real_plan(settings, paths)
     return Plan(tuple(_faked(spec) for spec in real.specs), real.renew)
 
 
 def _faked(spec: ChildSpec) -> ChildSpec:
     if spec.name == "broker":
         return spec
-    # Isolated from site-packages: a stand-in starts in a few hundredths of a second.
-    argv = (sys.executable, "-I", "-S", str(FAKE), spec.actor)
+    # Without site-packages a stand-in starts in a few hundredths of a second.
+    argv = (sys.executable, "-P", "-S", str(FAKE), spec.actor)
     return msgspec.structs.replace(spec, argv=argv, stop_timeout=1.0)
 
 
@@ -46,6 +53,7 @@ class Installation:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("PARLEY_", "FAKE_"))}
         return {
             **clean,
+            "PYTHONPATH": str(children.ROOT),
             "PARLEY_DATA__DIR": str(self.folder),
             "PARLEY_WEB__PORT": str(self.port),
             "PARLEY_BROKER__URL": "amqp://nobody@127.0.0.1:1/none",
@@ -54,7 +62,7 @@ class Installation:
 
     @property
     def paths(self) -> Paths:
-        return Paths.of(load(environ=self.environment))
+        return Paths.of(load(environ={"PARLEY_DATA__DIR": str(self.folder)}))
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "tests.support.fake_installation", *arguments]
@@ -76,6 +84,29 @@ class Installation:
             bufsize=1,
         )
 
+    @contextlib.contextmanager
+    def running(self, **env: str) -> Iterator["subprocess.Popen[str]"]:
+        """A supervisor in the foreground that has reported itself ready, ended by its pid in any case."""
+        self.env.update(env)
+        process = self.popen("up")
+        try:
+            eventually_sync(lambda: self.said("Parley is at") or process.poll() is not None, 60.0)
+            assert process.poll() is None, process.communicate()[0]
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            try:
+                process.communicate(timeout=40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate(timeout=5)
+
+    def said(self, words: str) -> bool:
+        """Whether the supervisor's log holds these words."""
+        log = self.paths.logs / "supervisor.log"
+        return log.exists() and words in log.read_text()
+
     def status(self) -> dict[str, Any]:
         done = self.run("status", "--json")
         return dict(msgspec.json.decode(done.stdout)) if done.returncode == 0 else {}
@@ -86,5 +117,5 @@ class Installation:
 
 if __name__ == "__main__":
     children.plan = fake_plan
-    supervision_main.run.__kwdefaults__["make_plan"] = fake_plan
+    up.PROGRAM = (sys.executable, __file__)
     sys.exit(main())
