@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from protocols.records import MessageRecord, ReceiptRecord, seq_of
+from protocols.records import MessageRecord, ReceiptRecord
 from storage.conversations import Thread
 from storage.feed import Feed
 from storage.journal import Journal
@@ -102,11 +102,6 @@ class Messages:
     def get(self, conversation: str, seq: int) -> MessageRecord | None:
         row = self._connection.execute(f"{_FROM} AND m.seq = ?", (conversation, seq)).fetchone()
         return None if row is None else record(row)
-
-    def by_id(self, conversation: str, message_id: str) -> MessageRecord | None:
-        """The message of that id, if it is one of this conversation."""
-        seq = seq_of(conversation, message_id)
-        return None if seq is None else self.get(conversation, seq)
 
     def before(self, conversation: str, seq: int | None, limit: int) -> tuple[list[MessageRecord], bool]:
         """The last `limit` messages below `seq` (None: of all), ascending, and whether there are older ones."""

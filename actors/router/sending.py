@@ -1,0 +1,158 @@
+"""Sends, many in one transaction: the way that nearly all mail to router takes."""
+
+from collections.abc import Sequence
+
+from msgspec import json, msgpack
+
+from actors.router.rules import check_body, check_client_id, place_of
+from actors.runtime import Answer, Mail
+from actors.runtime.dispatch import fingerprint
+from protocols.errors import Refusal
+from protocols.mail import Push, Remembered
+from protocols.records import MessageRecord, message_id
+from protocols.rendering import message_frame
+from protocols.router import SendMessage, Stored
+from protocols.values import conversation_of
+from storage.conversations import Thread
+from storage.messages import Draft, Sent
+from storage.router import RouterUnit
+
+_encode_command = msgpack.Encoder().encode
+_encode_frame = json.Encoder().encode
+
+Verdict = Draft | Sent | Refusal
+"""A new message, one that is stored already under this client_id, or a no."""
+
+
+def send(tx: RouterUnit, mails: Sequence[Mail[SendMessage]]) -> list[Answer[Stored]]:
+    """Store what is new and may be said; one answer a mail, in order.
+
+    Raises Refusal("unavailable") when consent cannot be read now.
+    """
+    tx.consent.check()
+    batch = _Batch(tx)
+    verdicts = [batch.verdict(mail) for mail in mails]
+    batch.store()
+    return [_answer(tx, mail, verdict) for mail, verdict in zip(mails, verdicts, strict=True)]
+
+
+class _Batch:
+    """What has been decided so far: later sends of the batch must see the earlier ones, which no row tells yet."""
+
+    def __init__(self, tx: RouterUnit) -> None:
+        self._tx = tx
+        self._drafts: dict[tuple[str, str], Draft] = {}
+        self._threads: dict[tuple[str, str], Thread] = {}
+
+    def verdict(self, mail: Mail[SendMessage]) -> Verdict:
+        try:
+            check_client_id(mail.id)
+        except Refusal as refusal:
+            return refusal
+        mark = fingerprint(_encode_command(mail.command))
+        known = self._drafts.get((mail.person, mail.id)) or self._tx.messages.sent(mail.person, mail.id)
+        if known is not None:
+            return known if known.fingerprint == mark else Refusal("client_id_reused")
+        told = self._tx.journal.recall(mail.person, mail.id)
+        if told is not None:
+            # An id of an edit or a reaction is no id for a message either.
+            if told.error is None or told.fingerprint != mark:
+                return Refusal("client_id_reused")
+            return Refusal.of(told.error)
+        try:
+            return self._draft(mail, mark)
+        except Refusal as refusal:
+            if not refusal.final:
+                raise
+            # Whoever was told no must not find the message sent after all when an old copy of the mail turns up.
+            self._tx.journal.remember(mail.person, mail.id, Remembered(mark, None, refusal.body), mail.now)
+            return refusal
+
+    def store(self) -> None:
+        """Write the new messages and how far their conversations have come."""
+        if not self._drafts:
+            return
+        drafts = self._drafts.values()
+        change = self._tx.journal.next_change(len(drafts)) - len(drafts)
+        for draft in drafts:
+            change += 1
+            draft.change = draft.thread.change = change
+        self._tx.messages.add(drafts)
+        self._tx.conversations.save({thread.key: thread for thread in self._threads.values()}.values())
+
+    def _draft(self, mail: Mail[SendMessage], mark: bytes) -> Draft:
+        person, command = mail.person, mail.command
+        check_body(command.body)
+        if command.to == person:
+            raise Refusal("invalid", fields={"to": "This is yourself."})
+        if not self._tx.consent.between(person, command.to):
+            raise Refusal("not_a_contact")
+        thread = self._thread(person, command.to)
+        reply_to = None
+        if command.reply_to:
+            conversation = thread.id if thread else conversation_of(person, command.to)
+            reply_to = place_of(conversation, command.reply_to, thread.seq if thread else 0)
+        if thread is None:
+            thread = self._tx.conversations.begin(person, command.to)
+        self._threads[person, command.to] = self._threads[command.to, person] = thread
+        thread.seq += 1
+        thread.version += 1
+        thread.side(person).last = thread.seq
+        draft = Draft(
+            thread=thread,
+            seq=thread.seq,
+            version=thread.version,
+            sender=person,
+            client_id=mail.id,
+            fingerprint=mark,
+            at=mail.now,
+            body=command.body,
+            reply_to=reply_to,
+        )
+        self._drafts[person, mail.id] = draft
+        return draft
+
+    def _thread(self, person: str, to: str) -> Thread | None:
+        return self._threads.get((person, to)) or self._tx.conversations.thread(conversation_of(person, to))
+
+
+def _answer(tx: RouterUnit, mail: Mail[SendMessage], verdict: Verdict) -> Answer[Stored]:
+    if isinstance(verdict, Refusal):
+        return Answer(refusal=verdict)
+    if isinstance(verdict, Draft):
+        record = _record(verdict)
+        conversation, version = record.conversation, verdict.version
+    else:
+        # As the row is now: a late copy of a message that was edited or deleted since must not bring its text back.
+        conversation, version = verdict.conversation, verdict.version
+        record = _existing(tx, verdict)
+    stored = Stored(
+        conversation=conversation, seq=record.seq, version=version, message_id=record.message_id, at=record.at
+    )
+    push = Push(
+        to=[mail.person, mail.command.to], frame=_encode_frame(message_frame(record)), correlation=mail.correlation
+    )
+    return Answer(stored, effects=(push,))
+
+
+def _existing(tx: RouterUnit, sent: Sent) -> MessageRecord:
+    record = tx.messages.get(sent.conversation, sent.seq)
+    if record is None:
+        raise LookupError(f"message {sent.seq} of {sent.conversation} was there a moment ago")
+    return record
+
+
+def _record(draft: Draft) -> MessageRecord:
+    conversation = draft.thread.id
+    return MessageRecord(
+        conversation=conversation,
+        seq=draft.seq,
+        version=draft.version,
+        change=draft.change,
+        message_id=message_id(conversation, draft.seq),
+        client_id=draft.client_id,
+        sender=draft.sender,
+        at=draft.at,
+        body=draft.body,
+        reply_to=None if draft.reply_to is None else message_id(conversation, draft.reply_to),
+    )
