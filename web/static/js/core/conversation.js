@@ -137,12 +137,20 @@ export class Log {
     this.lo = Infinity;
     this.hi = 0;
     this.complete = false;
+    this.loaded = false;
+    this.early = [];
   }
 
-  /** Keeps the newer of two versions of a message; a message below what is loaded comes with its page. */
+  /**
+   * Keeps the newer of two versions of a message; a message below what is loaded comes with its page. What arrives
+   * while the first page travels is laid over it afterwards: the page may have been read before.
+   */
   put(row) {
-    if (row.seq < this.lo && this.rows.size > 0) return false;
-    return this.keep(row);
+    if (!this.loaded) {
+      this.early.push(row);
+      return true;
+    }
+    return row.seq >= this.lo && this.keep(row);
   }
 
   /** A page of history, ascending; `more` tells whether there are older messages still. */
@@ -150,8 +158,10 @@ export class Log {
     for (const row of messages) this.keep(row);
     if (!more) {
       this.complete = true;
-      if (this.lo === Infinity) this.lo = 1;
+      this.lo = 1;
     }
+    this.loaded = true;
+    for (const row of this.early.splice(0)) this.put(row);
   }
 
   keep(row) {

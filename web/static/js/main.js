@@ -1,0 +1,245 @@
+// Where the page begins: puts the parts together, follows the address, and keeps the title honest.
+
+import { Client } from "./client.js";
+import { mint } from "./core/ids.js";
+import { Store } from "./core/store.js";
+import { Api } from "./io/api.js";
+import { Disk } from "./io/disk.js";
+import { Drafts, recall, remember } from "./io/prefs.js";
+import { say } from "./words.js";
+import { Chat, copy } from "./view/chat.js";
+import { emptyState, h, icon, nameOf } from "./view/dom.js";
+import { ConversationList } from "./view/list.js";
+import { toast } from "./view/overlay.js";
+import { People, PeoplePage } from "./view/people.js";
+import { SettingsPage, setTheme } from "./view/settings.js";
+import { Strips } from "./view/strips.js";
+
+const boot = JSON.parse(document.getElementById("boot").textContent);
+const BODY_LIMIT = boot.limits?.body ?? 8_000;
+const NAVIGATION = [
+  ["/chat", "chat", "nav.chats"],
+  ["/contacts", "people", "nav.people"],
+  ["/settings", "settings", "nav.settings"],
+];
+
+class Page {
+  constructor() {
+    const me = boot.user;
+    remember("person", me.id);
+    this.store = new Store(me);
+    this.drafts = new Drafts(me.id);
+    this.disk = new Disk(me.id, mint());
+    this.places = new Map();
+    this.view = null;
+    this.path = "";
+    this.api = new Api({ onSessionOver: () => this.sessionOver() });
+    this.client = new Client({
+      store: this.store,
+      api: this.api,
+      disk: this.disk,
+      url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
+      on: {
+        connection: (state) => this.strips.connectionIs(state),
+        outbox: (entry, what) => this.outboxChanged(entry, what),
+        arrived: (frame) => this.view?.arrived?.(frame),
+        lists: (good) => this.listsLoaded(good),
+        hello: () => this.api.renewIn(),
+      },
+    });
+    this.go = (path) => this.navigate(path);
+    this.people = new People({ client: this.client, go: this.go });
+    this.strips = new Strips({
+      root: document.getElementById("strips"),
+      store: this.store,
+      retry: () => this.client.connection.retry(),
+    });
+    const list = { root: document.getElementById("side"), client: this.client, drafts: this.drafts };
+    this.list = new ConversationList({ ...list, go: this.go, copyLink: () => this.copyLink() });
+    this.drawRail();
+  }
+
+  start() {
+    this.store.listen((topic, id) => this.changed(topic, id));
+    document.addEventListener("click", (event) => this.clicked(event));
+    document.addEventListener("keydown", (event) => this.keyed(event));
+    addEventListener("popstate", () => this.follow());
+    addEventListener("focus", () => this.client.adopt());
+    addEventListener("storage", (event) => {
+      if (event.key === "parley.theme") setTheme(recall("theme"));
+    });
+    this.follow();
+    this.client.start();
+    this.everyMidnight();
+  }
+
+  // The address
+
+  navigate(path, replace = false) {
+    if (path !== location.pathname) history[replace ? "replaceState" : "pushState"](null, "", path);
+    this.follow();
+  }
+
+  /** Shows what the address says. */
+  follow() {
+    const path = location.pathname;
+    if (path === this.path && this.view) return;
+    this.path = path;
+    this.view?.close?.();
+    const [, page, id] = path.split("/");
+    const app = document.getElementById("app");
+    app.dataset.pane = page !== "chat" ? "page" : id ? "chat" : "list";
+    this.view = this.viewFor(page, id);
+    document.getElementById("view").replaceChildren(this.view.element);
+    this.list.select(page === "chat" ? id : null);
+    this.drawRail();
+    this.drawTitle();
+  }
+
+  viewFor(page, id) {
+    const { client, people, drafts, places, go } = this;
+    if (page === "contacts") return new PeoplePage({ client, people, copyLink: () => this.copyLink() });
+    if (page === "settings") {
+      return new SettingsPage({ client, leave: (path) => this.leave(path), unsent: () => this.unsent() });
+    }
+    if (id) return new Chat({ client, drafts, places, people, go, id, limit: BODY_LIMIT });
+    const key = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘K" : "Ctrl+K";
+    return { element: emptyState({ title: say("chat.choose"), hint: say("chat.choose.hint", { key }) }) };
+  }
+
+  clicked(event) {
+    const link = event.target.closest?.("a[data-link]");
+    if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
+    event.preventDefault();
+    this.navigate(new URL(link.href).pathname);
+  }
+
+  keyed(event) {
+    const control = event.ctrlKey || event.metaKey;
+    if (control && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
+      if (document.getElementById("app").dataset.pane !== "list" && innerWidth < 640) this.navigate("/chat");
+      this.list.focusFilter();
+    } else if (event.altKey && !control && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      this.list.step(event.key === "ArrowUp" ? -1 : 1);
+    } else return;
+    event.preventDefault();
+  }
+
+  // What changes
+
+  /** Views are drawn once for all that changes in one go. */
+  changed(topic, id) {
+    this.dirty ??= new Set();
+    if (topic === "log" && id !== this.view?.id) return;
+    this.dirty.add(topic);
+    if (this.scheduled) return;
+    this.scheduled = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  flush() {
+    this.scheduled = false;
+    const dirty = this.dirty;
+    this.dirty = new Set();
+    if (dirty.has("log") && this.view instanceof Chat) this.view.update();
+    if (dirty.has("list") || dirty.has("contacts")) this.list.render();
+    if (dirty.has("list") || dirty.has("contacts")) this.drawRail();
+    if (dirty.has("contacts") && this.view instanceof PeoplePage) this.view.update();
+    if (dirty.has("me") && this.view instanceof SettingsPage) this.view.update();
+    if (dirty.has("actors")) this.strips.render();
+    this.drawTitle();
+  }
+
+  outboxChanged(entry, what) {
+    if (what === "refused") toast(say("message.refused", { reason: entry.reason ?? "" }));
+    if (this.view instanceof Chat && entry.conversation === this.view.id) this.view.update();
+    this.changed("list");
+  }
+
+  listsLoaded(good) {
+    this.list.failed = !good;
+    this.list.render();
+    if (this.view instanceof Chat) this.view.update();
+    if (!good && !this.store.loaded) this.retryLists();
+  }
+
+  /** First start without an answer: once the connection is there, the lists are tried again. */
+  retryLists() {
+    clearTimeout(this.listsTimer);
+    this.listsTimer = setTimeout(() => this.client.loadLists(), 3_000);
+  }
+
+  drawRail() {
+    const rail = document.getElementById("rail");
+    const current = `/${location.pathname.split("/")[1]}`;
+    this.railLinks ??= NAVIGATION.map(([href, glyph, words]) => {
+      const link = h("a.rail-link", { href, "data-link": true }, icon(glyph), say(words));
+      rail.append(link);
+      return link;
+    });
+    const counts = { "/chat": this.store.unread, "/contacts": this.store.incoming.size };
+    for (const link of this.railLinks) {
+      const href = link.getAttribute("href");
+      if (href === current) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+      const count = counts[href] ?? 0;
+      link.querySelector(".badge")?.remove();
+      if (count > 0) link.append(h("span.badge", {}, count > 99 ? "99+" : String(count)));
+    }
+  }
+
+  drawTitle() {
+    const { unread } = this.store;
+    const one = this.view instanceof Chat ? this.view.conversation : null;
+    const names = { contacts: say("people.title"), settings: say("settings.title") };
+    const name = one ? nameOf(one.peer) : names[location.pathname.split("/")[1]];
+    const title = [name, say("app")].filter(Boolean).join(" - ");
+    document.title = unread > 0 ? `(${unread}) ${title}` : title;
+    const favicon = document.querySelector("link[rel=icon]");
+    const wanted = new URL(unread > 0 ? "../favicon-unread.svg" : "../favicon.svg", import.meta.url).pathname;
+    if (favicon.getAttribute("href") !== wanted) favicon.setAttribute("href", wanted);
+  }
+
+  /** "Today" is another day then. */
+  everyMidnight() {
+    const next = new Date();
+    next.setHours(24, 0, 1, 0);
+    setTimeout(() => {
+      this.changed("list");
+      if (this.view instanceof Chat) this.view.update();
+      this.everyMidnight();
+    }, next - Date.now());
+  }
+
+  // The way out
+
+  unsent() {
+    return this.disk.waiting().catch(() => this.client.outbox.waiting);
+  }
+
+  /** Logged out: nothing of this person stays at this browser. */
+  async leave(path) {
+    this.api.over = true;
+    this.client.connection.stop();
+    this.view?.close?.();
+    await this.disk.clear().catch(() => {});
+    this.drafts.clear();
+    remember("person", "");
+    location.replace(path);
+  }
+
+  /** The session ended elsewhere: the page is cleared, drafts and the outbox wait for the same person to come back. */
+  sessionOver() {
+    this.client.connection.stop();
+    this.view?.close?.();
+    document.getElementById("app").replaceChildren();
+    remember("person", "");
+    location.replace(`/login?next=${encodeURIComponent(location.pathname)}`);
+  }
+
+  copyLink() {
+    copy(`${location.origin}/register`);
+  }
+}
+
+new Page().start();

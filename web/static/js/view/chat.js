@@ -1,0 +1,240 @@
+// A conversation: head, timeline and composer, and what can be done with a message.
+
+import { say } from "../words.js";
+import { avatar, emptyState, h, icon, nameOf, tool } from "./dom.js";
+import { Composer } from "./composer.js";
+import { confirmDialog, openMenu, toast } from "./overlay.js";
+import { Reading } from "./reading.js";
+import { Timeline } from "./timeline.js";
+
+const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
+const UNREAD_MOST = 1_000;
+const PAGE = 50;
+const PAGE_MOST = 200;
+
+export class Chat {
+  /** `places` remembers where each conversation was left; `people` carries out what changes a relation. */
+  constructor({ client, drafts, places, people, limit, go, id }) {
+    Object.assign(this, { client, drafts, places, people, limit, go, id });
+    this.store = client.store;
+    this.element = h("div.chat");
+    this.begin();
+  }
+
+  get conversation() {
+    return this.store.get(this.id);
+  }
+
+  /** Draws as soon as the list knows the conversation, which may be later than the page. */
+  begin() {
+    if (this.timeline) return;
+    const conversation = this.conversation;
+    if (!conversation) {
+      if (this.store.loaded) this.element.replaceChildren(unknown());
+      return;
+    }
+    this.timeline = new Timeline({
+      client: this.client,
+      conversation,
+      actions: this.actions(),
+      load: (limit) => this.client.older(this.id, limit),
+      moved: () => this.reading?.check(),
+    });
+    this.composer = new Composer({ conversation, drafts: this.drafts, limit: this.limit, on: this.composing() });
+    this.reading = new Reading({
+      conversation,
+      seen: () => this.timeline.seenUpTo,
+      tell: (seq) => this.client.read(this.id, seq),
+    });
+    this.head = h("header.chat-head");
+    this.drawHead();
+    this.element.replaceChildren(this.head, this.timeline.element, this.composer.element);
+    if (matchMedia("(hover: hover)").matches) queueMicrotask(() => this.composer.focus());
+    this.fill();
+  }
+
+  /** Enough history for what is unread, but not without end. */
+  async fill() {
+    const { conversation, client, id } = this;
+    const { timeline } = this;
+    const log = this.store.openLog(id);
+    timeline.loading = true;
+    timeline.render();
+    try {
+      const reached = () => log.complete || (log.rows.size >= Math.min(PAGE, conversation.seq) && log.lo <= conversation.myRead);
+      let first = true;
+      while (first ? log.rows.size < PAGE && !log.complete : conversation.unread > 0 && !reached()) {
+        if (log.rows.size > UNREAD_MOST) break;
+        const size = first ? Math.max(PAGE, Math.min(PAGE_MOST, conversation.unread + PAGE / 2)) : PAGE_MOST;
+        first = false;
+        await client.older(id, size);
+      }
+    } catch {
+      timeline.loadFailed = true;
+    }
+    timeline.loading = false;
+    if (this.closed) return;
+    timeline.open({ place: this.places.get(id) ?? null });
+  }
+
+  drawHead() {
+    const { peer } = this.conversation;
+    const name = peer.deleted ? say("chat.deletedUser") : nameOf(peer);
+    const signature = JSON.stringify(peer);
+    if (this.headSignature === signature) return;
+    this.headSignature = signature;
+    const back = h("a.tool.back", { href: "/chat", "aria-label": say("chat.back"), "data-link": true }, icon("back"));
+    const menu = tool("more", say("chat.menu"), () => this.openHeadMenu(menu));
+    menu.setAttribute("aria-haspopup", "menu");
+    this.head.replaceChildren(
+      back,
+      avatar(peer),
+      h("div.who", {}, h("h1", { dir: "auto" }, name), !peer.deleted && h("p.handle", {}, `@${peer.username}`)),
+      ...(peer.deleted ? [] : [menu]),
+    );
+  }
+
+  openHeadMenu(anchor) {
+    const { peer, relation } = this.conversation;
+    const items = [];
+    if (relation === "contact") {
+      items.push({ label: say("people.remove"), icon: "remove", act: () => this.people.act("remove", peer), danger: true });
+    }
+    if (relation === "blocked") items.push({ label: say("people.unblock"), icon: "block", act: () => this.people.act("unblock", peer) });
+    else items.push({ label: say("people.block"), icon: "block", act: () => this.people.act("block", peer), danger: true });
+    openMenu({ anchor, items, label: say("chat.menu") });
+  }
+
+  // What the composer and the bubbles ask for
+
+  composing() {
+    return {
+      send: ({ body, reply_to }) => {
+        this.client.enqueue({ kind: "send", conversation: this.id, to: this.conversation.peer.id, body, reply_to });
+        this.timeline.wrote();
+      },
+      edit: (row, body) => this.command("edit", row, { body }),
+      editLast: () => this.editLast(),
+      act: (act) => this.people.act(act, this.conversation.peer),
+    };
+  }
+
+  actions() {
+    return {
+      menu: (node, anchor) => this.openMessageMenu(node, anchor),
+      react: (row, emoji, on) => this.command("react", row, { emoji, on }),
+      jump: (messageId) => this.timeline.jumpTo(messageId).catch(() => toast(say("chat.loadFailed"))),
+      retry: (clientId) => {
+        this.client.retry(clientId);
+        this.timeline.wrote();
+      },
+      discard: (clientId) => this.client.discard(clientId),
+      copy: (text) => copy(text),
+    };
+  }
+
+  command(kind, row, values = {}) {
+    this.client.enqueue({ kind, conversation: this.id, message_id: row.message_id, ...values });
+  }
+
+  editLast() {
+    const me = this.store.me.id;
+    const log = this.conversation.log;
+    for (let seq = log?.hi ?? 0; seq >= (log?.lo ?? 1); seq -= 1) {
+      const row = log.rows.get(seq);
+      if (row && row.sender === me && !row.deleted) {
+        this.composer.edit(row);
+        return;
+      }
+    }
+  }
+
+  openMessageMenu(node, anchor) {
+    const { row, own } = node.row;
+    if (row.pending || row.deleted) return;
+    const usable = this.conversation.relation === "contact" && !this.conversation.peer.deleted;
+    const name = own ? say("message.you") : nameOf(this.conversation.peer);
+    const items = [
+      usable && { label: say("message.reply"), icon: "reply", act: () => this.composer.reply(row, name) },
+      { label: say("message.copy"), icon: "copy", act: () => copy(row.body) },
+      usable && own && { label: say("message.edit"), icon: "edit", act: () => this.composer.edit(row) },
+      own && { label: say("message.delete"), icon: "trash", act: () => this.askDelete(row), danger: true },
+    ];
+    const head = usable ? (close) => this.emojiRow(row, close) : null;
+    openMenu({ anchor, items: items.filter(Boolean), head, label: say("message.actions") });
+  }
+
+  emojiRow(row, close) {
+    const me = this.store.me.id;
+    return h(
+      "div.menu-emoji",
+      {},
+      EMOJI.map((emoji) => {
+        const mine = row.reactions?.some((one) => one.emoji === emoji && one.users.includes(me)) ?? false;
+        const click = () => {
+          close();
+          this.command("react", row, { emoji, on: !mine });
+        };
+        const label = say("message.react", { emoji });
+        const attributes = { type: "button", role: "menuitemcheckbox", "aria-label": label, "aria-pressed": String(mine) };
+        return h("button", { ...attributes, on: { click } }, emoji);
+      }),
+    );
+  }
+
+  async askDelete(row) {
+    const sure = await confirmDialog({
+      title: say("message.delete.ask"),
+      hint: say("message.delete.hint"),
+      action: say("message.discard"),
+      danger: true,
+    });
+    if (sure) this.command("delete", row);
+  }
+
+  // What happens meanwhile
+
+  update() {
+    this.begin();
+    if (!this.timeline) return;
+    if (this.conversation.log === null) {
+      this.fill();
+      return;
+    }
+    this.drawHead();
+    this.composer.render();
+    if (this.timeline.ready) this.timeline.render();
+  }
+
+  arrived(frame) {
+    if (frame.conversation === this.id && this.timeline?.ready) this.timeline.arrived(frame);
+  }
+
+  close() {
+    this.closed = true;
+    if (!this.timeline) return;
+    this.places.set(this.id, this.timeline.lastPlace);
+    this.timeline.close();
+    this.composer.close();
+    this.reading.close();
+  }
+}
+
+function unknown() {
+  return emptyState({ title: say("chat.unknown"), hint: say("chat.unknown.hint") });
+}
+
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Plain http from another machine has no clipboard API.
+    const area = h("textarea.unseen", { "aria-hidden": "true" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  toast(say("message.copied"));
+}

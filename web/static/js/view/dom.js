@@ -1,0 +1,75 @@
+// Building elements. Text always goes in as text: there is no way from here to markup.
+
+import { hueOf, initials } from "../core/text.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const ICONS = new URL("../../icons.svg", import.meta.url).pathname;
+const HUES = 6;
+
+/** h("button.tool", {type: "button", on: {click}}, children): attributes, listeners, children (strings are text). */
+export function h(what, attributes = {}, ...children) {
+  const [name, ...classes] = what.split(".");
+  const element = document.createElement(name);
+  if (classes.length > 0) element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    else if (value === true) element.setAttribute(key, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `${ICONS}#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** A round button with an icon only; its label is its name. */
+export function tool(name, label, click, more = "") {
+  return h(`button.tool${more}`, { type: "button", "aria-label": label, title: label, on: { click } }, icon(name));
+}
+
+export function button(text, click, kind = "") {
+  return h(`button.button${kind}`, { type: "button", on: { click } }, text);
+}
+
+export function nameOf(user) {
+  return user.display_name || user.username;
+}
+
+export function avatar(user, size = "") {
+  const name = user.deleted ? "" : nameOf(user);
+  const attributes = { "aria-hidden": "true", "data-hue": user.deleted ? null : hueOf(user.id, HUES) };
+  return h(`span.avatar${size}${user.deleted ? ".gone" : ""}`, attributes, user.deleted ? "–" : initials(name));
+}
+
+export function emptyState({ title, hint, actions = [], mark = true, heading = "h2" }) {
+  return h(
+    "div.empty",
+    {},
+    mark && h("img", { src: new URL("../../mark.svg", import.meta.url).pathname, alt: "", width: 72, height: 72 }),
+    h(heading, {}, title),
+    hint && h("p", {}, hint),
+    actions.length > 0 && h("div.actions", {}, actions),
+  );
+}
+
+/** Replaces what `parent` holds, leaving children that stay where they are untouched. */
+export function arrange(parent, children) {
+  let place = parent.firstChild;
+  for (const child of children) {
+    if (child === place) place = place.nextSibling;
+    else parent.insertBefore(child, place);
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}

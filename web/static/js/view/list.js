@@ -1,0 +1,197 @@
+// The list of conversations: sorted by last activity, filtered by name, with rows that keep their nodes.
+
+import { folded, preview } from "../core/text.js";
+import { shortOf, wholeOf } from "../dates.js";
+import { say } from "../words.js";
+import { arrange, avatar, button, emptyState, h, icon, nameOf } from "./dom.js";
+
+const TICKS = { queued: "clock", sent: "clock", failed: "alert", stored: "check", delivered: "checks", read: "checks" };
+
+/** The tick of a message of mine, with its words for those who do not see it. */
+export function ticks(fate, at, timeOf) {
+  const label = say(`state.${fate}`, { time: at ? timeOf(at) : "" });
+  return h("span.ticks", { "data-fate": fate, role: "img", "aria-label": label, title: label }, icon(TICKS[fate]));
+}
+
+export class ConversationList {
+  /** `go(path)` changes the page's address; `copyLink()` copies an invitation to this Parley. */
+  constructor({ root, client, drafts, go, copyLink }) {
+    this.client = client;
+    this.store = client.store;
+    this.drafts = drafts;
+    this.go = go;
+    this.copyLink = copyLink;
+    this.current = null;
+    this.failed = false;
+    this.nodes = new Map();
+    this.filter = h("input.input", {
+      type: "search",
+      placeholder: say("list.jump"),
+      "aria-label": say("list.jump"),
+      autocomplete: "off",
+      spellcheck: "false",
+      on: { input: () => this.render(), keydown: (event) => this.filterKey(event) },
+    });
+    const key = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘K" : "Ctrl K";
+    this.rows = h("div.rows", { role: "list" });
+    root.append(
+      h("header.side-head", {}, h("h1", {}, say("list.title")), h("label.search", {}, icon("search"), this.filter, h("kbd", {}, key))),
+      this.rows,
+    );
+    this.render();
+  }
+
+  /** The conversations shown, in order: what Alt+Up and Alt+Down step through. */
+  get shown() {
+    const wanted = folded(this.filter.value.trim());
+    const all = this.sorted();
+    if (!wanted) return all;
+    return all.filter(({ peer }) => folded(`${peer.display_name} ${peer.username}`).includes(wanted));
+  }
+
+  /** By last activity; what I wrote just now counts before it is stored. */
+  sorted() {
+    const at = new Map(this.store.sorted.map((one) => [one, one.lastAt]));
+    for (const entry of this.client.outbox.entries) {
+      const one = this.store.get(entry.conversation);
+      if (entry.kind === "send" && at.has(one) && entry.at > at.get(one)) at.set(one, entry.at);
+    }
+    return [...at.keys()].sort((one, other) => (at.get(one) < at.get(other) ? 1 : at.get(one) > at.get(other) ? -1 : 0));
+  }
+
+  focusFilter() {
+    this.filter.focus();
+    this.filter.select();
+  }
+
+  filterKey(event) {
+    if (event.key === "Enter" && this.shown[0] && !event.isComposing) this.open(this.shown[0].id);
+    else if (event.key === "ArrowDown") this.rows.querySelector("a")?.focus();
+    else if (event.key === "Escape") {
+      this.filter.value = "";
+      this.filter.blur();
+      this.render();
+    } else return;
+    event.preventDefault();
+  }
+
+  open(id) {
+    this.filter.value = "";
+    this.go(`/chat/${id}`);
+    this.render();
+  }
+
+  step(by) {
+    const all = this.shown;
+    const at = all.findIndex((one) => one.id === this.current);
+    const next = all[at < 0 ? 0 : at + by];
+    if (next) this.open(next.id);
+  }
+
+  select(id) {
+    this.current = id;
+    this.render();
+  }
+
+  render() {
+    const shown = this.shown;
+    const children = [];
+    if (this.store.incoming.size > 0 && !this.filter.value) children.push(this.requestsRow());
+    for (const one of shown) children.push(this.row(one));
+    if (shown.length === 0) children.push(this.empty());
+    arrange(this.rows, children);
+    const alive = new Set(shown.map((one) => one.id));
+    for (const id of this.nodes.keys()) if (!alive.has(id)) this.nodes.delete(id);
+  }
+
+  empty() {
+    if (this.filter.value) return h("p.hint.empty", {}, say("list.noHits"));
+    if (!this.store.loaded) return this.failed ? h("p.hint.empty", {}, say("list.offline")) : h("span");
+    return emptyState({
+      title: say("list.empty"),
+      hint: say("list.empty.hint"),
+      mark: false,
+      actions: [
+        button(say("find.people"), () => this.go("/contacts"), ".primary"),
+        button(say("find.copyLink"), this.copyLink, ".quiet"),
+      ],
+    });
+  }
+
+  requestsRow() {
+    const count = this.store.incoming.size;
+    const row = h(
+      "a.row.requests",
+      { href: "/contacts", role: "listitem", "data-link": true },
+      icon("knock"),
+      h("span.row-line", {}, say("list.requests", { n: count }), h("span.badge", { "aria-hidden": "true" }, String(count))),
+    );
+    return row;
+  }
+
+  row(one) {
+    const view = this.viewOf(one);
+    const known = this.nodes.get(one.id);
+    const signature = JSON.stringify(view);
+    if (known?.signature === signature) return known.element;
+    const element = known?.element ?? h("a.row", { href: `/chat/${one.id}`, role: "listitem", "data-link": true });
+    element.classList.toggle("unread", view.unread > 0);
+    if (view.current) element.setAttribute("aria-current", "page");
+    else element.removeAttribute("aria-current");
+    element.replaceChildren(avatar(one.peer), this.lines(view));
+    this.nodes.set(one.id, { element, signature });
+    return element;
+  }
+
+  /** What a row shows, as plain data: a row is drawn again only when this changes. */
+  viewOf(one) {
+    const me = this.store.me.id;
+    const waiting = this.client.outbox.of(one.id).filter((entry) => entry.kind === "send");
+    const newest = waiting.at(-1) ?? null;
+    const draft = one.id === this.current ? "" : this.drafts.get(one.id);
+    const at = newest?.at ?? one.lastAt;
+    return {
+      name: one.peer.deleted ? say("chat.deletedUser") : nameOf(one.peer),
+      user: one.peer.id,
+      at: at ? shortOf(at) : "",
+      exact: at,
+      draft: preview(draft, 80),
+      ...this.lastLine(one, newest, me),
+      unread: one.unread,
+      current: one.id === this.current,
+    };
+  }
+
+  lastLine(one, newest, me) {
+    if (newest) return { text: say("list.you", { text: preview(newest.body) }), fate: newest.state };
+    const last = one.last;
+    if (!last) return { text: say("list.nothing"), fate: "" };
+    const text = last.deleted ? say("list.deleted") : preview(last.body);
+    if (last.sender !== me) return { text, fate: "" };
+    return { text: last.deleted ? text : say("list.you", { text }), fate: last.deleted ? "" : one.fate(last.seq) };
+  }
+
+  lines(view) {
+    const text = view.draft
+      ? h("span.row-text", { dir: "auto" }, h("em", {}, say("list.draft")), view.draft)
+      : h("span.row-text", { dir: "auto" }, view.text);
+    const count = view.unread > 99 ? "99+" : String(view.unread);
+    return h(
+      "span.row-lines",
+      {},
+      h(
+        "span.row-line",
+        {},
+        h("span.row-name", { dir: "auto" }, view.name),
+        view.at && h("time.row-time", { datetime: view.exact, title: wholeOf(view.exact) }, view.at),
+      ),
+      h(
+        "span.row-line",
+        {},
+        view.fate && !view.draft && ticks(view.fate, view.exact, shortOf),
+        text,
+        view.unread > 0 && h("span.badge", { "aria-label": say("list.unread", { n: view.unread }) }, count),
+      ),
+    );
+  }
+}

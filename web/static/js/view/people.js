@@ -1,0 +1,233 @@
+// What a person can do about another: ask, accept, remove, block; and the page where people are found.
+
+import { shortOf } from "../dates.js";
+import { say } from "../words.js";
+import { arrange, avatar, button, emptyState, h, icon, nameOf } from "./dom.js";
+import { confirmDialog, reasonOf, toast } from "./overlay.js";
+
+const DEBOUNCE_MS = 200;
+const LEAST = 2;
+
+/** Carries out what changes a relation, and tells the store what the answer says. */
+export class People {
+  constructor({ client, go }) {
+    this.client = client;
+    this.store = client.store;
+    this.go = go;
+  }
+
+  /** `act`: request, cancel, accept, decline, remove, block, unblock. Errors become a note on the page. */
+  async act(act, user) {
+    if (!(await this.sure(act, user))) return;
+    try {
+      await this.carryOut(act, user);
+    } catch (error) {
+      toast(reasonOf(error));
+    }
+  }
+
+  async sure(act, user) {
+    if (act !== "remove" && act !== "block") return true;
+    const words = { title: say(`people.${act}.ask`, { name: nameOf(user) }), hint: say(`people.${act}.hint`) };
+    return Boolean(await confirmDialog({ ...words, action: say(`people.${act}`), danger: true }));
+  }
+
+  async carryOut(act, user) {
+    const { client, store } = this;
+    const pending = store.incoming.get(user.id) ?? store.outgoing.get(user.id);
+    const request = pending ? `/contacts/requests/${pending.id}` : "";
+    if (act === "request") await this.request(user);
+    else if (act === "unblock") await client.command("DELETE", `/contacts/${user.id}/block`);
+    else if (act === "block") await client.command("PUT", `/contacts/${user.id}/block`, {});
+    else if (act === "remove") await client.command("DELETE", `/contacts/${user.id}`);
+    else if (act === "cancel") await client.command("DELETE", request);
+    else await client.command("POST", `${request}/${act}`, {});
+    await client.loadLists();
+    this.settle(act, user);
+    if (act === "accept") this.openChat(user);
+  }
+
+  async request(user) {
+    const { request } = await this.client.command("POST", "/contacts/requests", { user_id: user.id });
+    if (request?.relation === "contact") this.openChat(user);
+  }
+
+  /** The lists tell who is in contact; that somebody is nothing any more shows by absence. */
+  settle(act, user) {
+    const { store } = this;
+    const listed = store.contacts.has(user.id) || store.incoming.has(user.id) || store.outgoing.has(user.id);
+    if (!listed && !store.blocked.has(user.id)) store.relations.set(user.id, act === "remove" ? "removed" : "none");
+    store.tell("contacts");
+  }
+
+  conversationWith(userId) {
+    for (const one of this.store.conversations.values()) if (one.peer.id === userId) return one;
+    return null;
+  }
+
+  openChat(user) {
+    const one = this.conversationWith(user.id) ?? this.store.contacts.get(user.id);
+    if (one) this.go(`/chat/${one.conversation ?? one.id}`);
+  }
+}
+
+/** The page: search, requests both ways, contacts, blocked. */
+export class PeoplePage {
+  constructor({ client, people, copyLink }) {
+    Object.assign(this, { client, people, copyLink });
+    this.store = client.store;
+    this.hits = null;
+    this.chosen = -1;
+    this.asked = 0;
+    this.search = h("input.input", {
+      type: "search",
+      id: "people-search",
+      placeholder: say("people.search"),
+      "aria-label": say("people.search"),
+      autocomplete: "off",
+      autocapitalize: "none",
+      spellcheck: "false",
+      on: { input: () => this.typed(), keydown: (event) => this.keyed(event) },
+    });
+    this.results = h("div", { "aria-live": "polite" });
+    this.inner = h(
+      "div.panel-inner",
+      {},
+      h("h1", {}, say("people.title")),
+      h(
+        "div.section",
+        {},
+        h("label.search", {}, icon("search"), this.search),
+        h("p.hint", {}, say("people.search.hint")),
+        this.results,
+      ),
+    );
+    this.sections = h("div.section.sections");
+    this.inner.append(this.sections);
+    this.element = h("div.panel", {}, this.inner);
+    if (matchMedia("(hover: hover)").matches) queueMicrotask(() => this.search.focus());
+    this.update();
+  }
+
+  typed() {
+    clearTimeout(this.timer);
+    const text = this.search.value.trim();
+    if ([...text].length < LEAST) {
+      this.hits = null;
+      this.asked += 1;
+      this.drawResults();
+      return;
+    }
+    this.timer = setTimeout(() => this.look(text), DEBOUNCE_MS);
+  }
+
+  async look(text) {
+    const turn = (this.asked += 1);
+    try {
+      const { users } = await this.client.api.get(`/users?q=${encodeURIComponent(text)}`);
+      if (turn !== this.asked) return;
+      for (const user of users) this.store.relations.set(user.id, user.relation);
+      this.hits = users;
+      this.chosen = users.length > 0 ? 0 : -1;
+    } catch (error) {
+      if (turn !== this.asked) return;
+      this.hits = null;
+      toast(reasonOf(error));
+    }
+    this.drawResults();
+  }
+
+  keyed(event) {
+    if (!this.hits?.length || event.isComposing) return;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) this.chosen = (this.chosen + step + this.hits.length) % this.hits.length;
+    else if (event.key === "Enter") this.results.querySelectorAll(".person")[this.chosen]?.querySelector("button")?.click();
+    else return;
+    event.preventDefault();
+    this.drawResults();
+  }
+
+  drawResults() {
+    if (this.hits === null) {
+      this.results.replaceChildren();
+      return;
+    }
+    if (this.hits.length === 0) {
+      const title = say("people.noHits", { text: this.search.value.trim() });
+      const actions = [button(say("find.copyLink"), this.copyLink)];
+      const empty = emptyState({ title, hint: say("people.noHits.hint"), actions, mark: false });
+      this.results.replaceChildren(h("div.card", {}, empty));
+      return;
+    }
+    const rows = this.hits.map((user, at) => {
+      const row = this.person(user, this.relation(user));
+      if (at === this.chosen) row.dataset.chosen = "true";
+      return row;
+    });
+    this.results.replaceChildren(h("div.card", { role: "group", "aria-label": say("people.results") }, rows));
+  }
+
+  relation(user) {
+    return user.id === this.store.me.id ? "self" : this.store.relationOf(user.id);
+  }
+
+  person(user, relation, detail = "") {
+    const words = detail || ({ self: say("people.self") }[relation] ?? (["none", "removed"].includes(relation) ? "" : say(`people.is.${relation}`)));
+    return h(
+      `div.person${relation === "incoming" ? ".wide-actions" : ""}`,
+      { "data-user": user.id, "data-relation": relation },
+      avatar(user),
+      h("span.who", {}, h("b", { dir: "auto" }, nameOf(user)), h("span", {}, `@${user.username}${words ? ` · ${words}` : ""}`)),
+      h("span.actions", {}, this.actions(user, relation)),
+    );
+  }
+
+  /** One fitting action; for who asks me, the choice. */
+  actions(user, relation) {
+    const does = (act, kind = "") => button(say(`people.${act}`), () => this.people.act(act, user), kind);
+    if (relation === "self") return [];
+    if (relation === "contact") return [button(say("people.open"), () => this.people.openChat(user))];
+    if (relation === "incoming") return [does("accept", ".primary"), does("decline"), does("block", ".quiet")];
+    if (relation === "outgoing") return [does("cancel")];
+    if (relation === "blocked") return [does("unblock")];
+    return [does("request", ".primary")];
+  }
+
+  update() {
+    const { incoming, outgoing, contacts, blocked } = this.store;
+    const asked = (one) => (one.at ? say("people.asked", { time: shortOf(one.at) }) : "");
+    const sections = [
+      this.section("people.requests", [...incoming.values()].map((one) => this.person(one.user, "incoming", asked(one))), "people.requests.none"),
+      outgoing.size > 0 && this.section("people.outgoing", [...outgoing.values()].map((one) => this.person(one.user, "outgoing", asked(one)))),
+      contacts.size > 0
+        ? this.section("people.contacts", byName(contacts).map((one) => this.person(one.user, "contact")))
+        : this.noContacts(),
+      blocked.size > 0 && this.section("people.blocked", byName(blocked).map((one) => this.person(one.user, "blocked"))),
+    ];
+    arrange(this.sections, sections.filter(Boolean));
+    if (this.hits) this.drawResults();
+  }
+
+  section(title, rows, none = "") {
+    const inside = rows.length > 0 ? h("div.card", {}, rows) : h("p.hint", {}, say(none));
+    return h("section.section", { "data-section": title }, h("h2", {}, say(title)), inside);
+  }
+
+  noContacts() {
+    const actions = [
+      button(say("find.people"), () => this.search.focus(), ".primary"),
+      button(say("find.copyLink"), this.copyLink, ".quiet"),
+    ];
+    const empty = emptyState({ title: say("people.contacts.none"), hint: say("people.contacts.hint"), actions });
+    return h("section.section", {}, h("h2", {}, say("people.contacts")), h("div.card", {}, empty));
+  }
+
+  close() {
+    clearTimeout(this.timer);
+  }
+}
+
+function byName(map) {
+  return [...map.values()].sort((one, other) => nameOf(one.user).localeCompare(nameOf(other.user)));
+}
+

@@ -1,0 +1,252 @@
+// Profile, appearance, password, signed-in devices, and the way out.
+
+import { shortOf, wholeOf } from "../dates.js";
+import { enterSends, recall, remember } from "../io/prefs.js";
+import { say } from "../words.js";
+import { avatar, button, h, icon, nameOf } from "./dom.js";
+import { confirmDialog, reasonOf, toast } from "./overlay.js";
+
+export function setTheme(theme) {
+  remember("theme", theme);
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+}
+
+export class SettingsPage {
+  /** `leave(path)` forgets this person at this browser and goes there. */
+  constructor({ client, leave, unsent }) {
+    Object.assign(this, { client, leave, unsent });
+    this.store = client.store;
+    this.profile = h("div.profile");
+    this.sessions = h("div.card");
+    this.element = h(
+      "div.panel",
+      {},
+      h(
+        "div.panel-inner",
+        {},
+        h("h1", {}, say("settings.title")),
+        section("settings.profile", h("div.card.padded", {}, this.profile, this.profileForm())),
+        section("settings.look", this.look()),
+        section("settings.password", this.passwordForm()),
+        section("settings.sessions", this.sessions),
+        section("settings.account", this.account()),
+      ),
+    );
+    this.update();
+    this.loadSessions();
+  }
+
+  update() {
+    const { me } = this.store;
+    this.profile.replaceChildren(
+      avatar(me, ".large"),
+      h("div.who", {}, h("b", { dir: "auto" }, nameOf(me)), h("p.hint", {}, `@${me.username}`)),
+    );
+  }
+
+  profileForm() {
+    const name = h("input.input", { value: this.store.me.display_name, maxlength: "64", autocomplete: "name" });
+    return form([h("label.field", {}, h("span.label", {}, say("settings.name")), name)], say("settings.save"), async () => {
+      const { user } = await this.client.command("PATCH", "/me", { display_name: name.value.trim() });
+      this.store.rename(user);
+      return say("settings.saved");
+    });
+  }
+
+  look() {
+    const theme = recall("theme");
+    const themes = [
+      ["", say("settings.theme.system")],
+      ["light", say("settings.theme.light")],
+      ["dark", say("settings.theme.dark")],
+    ];
+    const key = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘" : "Ctrl";
+    const ways = [
+      ["enter", say("settings.enter.enter")],
+      ["ctrl", say("settings.enter.ctrl", { key })],
+    ];
+    const way = enterSends() ? "enter" : "ctrl";
+    return h(
+      "div.card.padded",
+      {},
+      choices(say("settings.theme"), themes, theme, setTheme),
+      choices(say("settings.enter"), ways, way, (value) => remember("enter", value), say("settings.enter.hint")),
+    );
+  }
+
+  passwordForm() {
+    const field = (name, autocomplete) => {
+      const input = h("input.input", { type: "password", autocomplete, required: true });
+      return { input, label: h("label.field", {}, h("span.label", {}, say(`settings.password.${name}`)), input) };
+    };
+    const current = field("current", "current-password");
+    const fresh = field("new", "new-password");
+    const username = h("input", { type: "text", autocomplete: "username", value: this.store.me.username, hidden: true });
+    const send = async () => {
+      await this.client.command("PUT", "/auth/password", { current: current.input.value, new: fresh.input.value });
+      current.input.value = "";
+      fresh.input.value = "";
+      this.loadSessions();
+      return say("settings.password.changed");
+    };
+    return h("div.card.padded", {}, form([username, current.label, fresh.label], say("settings.password.change"), send));
+  }
+
+  async loadSessions() {
+    try {
+      const { sessions } = await this.client.api.get("/auth/sessions");
+      this.sessions.replaceChildren(...sessions.map((one) => this.session(one)));
+    } catch (error) {
+      this.sessions.replaceChildren(h("p.person.hint", {}, reasonOf(error)));
+    }
+  }
+
+  session(one) {
+    const used = say("settings.sessions.used", { time: shortOf(one.last_used_at) });
+    const detail = one.current ? say("settings.sessions.this") : used;
+    const end = async () => {
+      try {
+        await this.client.command("DELETE", `/auth/sessions/${one.id}`);
+        await this.loadSessions();
+      } catch (error) {
+        toast(reasonOf(error));
+      }
+    };
+    return h(
+      "div.person",
+      { "data-session": one.id },
+      icon("device"),
+      h(
+        "span.who",
+        {},
+        h("b", {}, deviceOf(one.agent)),
+        h("span", { title: wholeOf(one.last_used_at) }, [detail, one.address].filter(Boolean).join(" · ")),
+      ),
+      h("span.actions", {}, !one.current && button(say("settings.sessions.end"), end)),
+    );
+  }
+
+  account() {
+    return h(
+      "div.account-actions",
+      {},
+      button(say("settings.logout"), () => this.logOut(), ".primary"),
+      button(say("settings.delete"), () => this.deleteAccount(), ".danger"),
+    );
+  }
+
+  async logOut() {
+    const waiting = await this.unsent();
+    if (waiting > 0) {
+      const title = say("settings.logout.ask", { n: waiting });
+      const sure = await confirmDialog({ title, hint: say("settings.logout.hint"), action: say("settings.logout"), danger: true });
+      if (!sure) return;
+    }
+    try {
+      await this.client.command("POST", "/auth/logout", {});
+    } catch (error) {
+      if (error.status !== 401) {
+        toast(reasonOf(error));
+        return;
+      }
+    }
+    await this.leave("/login");
+  }
+
+  async deleteAccount() {
+    const password = await confirmDialog({
+      title: say("settings.delete.ask"),
+      hint: say("settings.delete.hint"),
+      action: say("settings.delete.do"),
+      danger: true,
+      field: { label: say("settings.password"), type: "password", autocomplete: "current-password" },
+    });
+    if (!password) return;
+    try {
+      await this.client.command("DELETE", "/me", { password });
+    } catch (error) {
+      toast(reasonOf(error));
+      return;
+    }
+    await this.leave("/register");
+  }
+
+  close() {}
+}
+
+function section(title, ...inside) {
+  return h("section.section", { "data-section": title }, h("h2", {}, say(title)), ...inside);
+}
+
+/** A small form whose outcome stands beside its button. */
+function form(fields, label, send) {
+  const outcome = h("span.hint", { role: "status" });
+  const submit = h("button.button.primary", { type: "submit" }, label);
+  const act = async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    outcome.className = "hint";
+    outcome.textContent = "";
+    try {
+      outcome.textContent = await send();
+    } catch (error) {
+      outcome.className = "wrong";
+      outcome.textContent = reasonOf(error);
+    }
+    submit.disabled = false;
+  };
+  return h("form.form", { on: { submit: act } }, ...fields, h("div.form-end", {}, submit, outcome));
+}
+
+/** One of a few, as buttons in a row. */
+function choices(label, options, chosen, choose, hint = "") {
+  const group = h("div.choices", { role: "radiogroup", "aria-label": label });
+  const buttons = options.map(([value, text]) =>
+    h("button.choice", { type: "button", role: "radio", "aria-checked": String(value === chosen), "data-value": value }, text),
+  );
+  const pick = (at) => {
+    for (const [index, one] of buttons.entries()) {
+      one.setAttribute("aria-checked", String(index === at));
+      one.tabIndex = index === at ? 0 : -1;
+    }
+  };
+  for (const [at, one] of buttons.entries()) {
+    one.addEventListener("click", () => {
+      pick(at);
+      choose(one.dataset.value);
+    });
+    one.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const next = buttons[(at + step + buttons.length) % buttons.length];
+      next.click();
+      next.focus();
+    });
+  }
+  pick(Math.max(0, options.findIndex(([value]) => value === chosen)));
+  group.append(...buttons);
+  return h("div.field", {}, h("span.label", {}, label), group, hint && h("p.hint", {}, hint));
+}
+
+/** "Firefox on Linux" from a user agent's long line; an unknown one is shown as it is, shortened. */
+function deviceOf(agent) {
+  const browsers = [
+    [/Edg\//, "Edge"],
+    [/OPR\//, "Opera"],
+    [/Firefox\//, "Firefox"],
+    [/Chrom(e|ium)\//, "Chrome"],
+    [/Safari\//, "Safari"],
+  ];
+  const systems = [
+    [/Android/, "Android"],
+    [/iPhone|iPad/, "iOS"],
+    [/Windows/, "Windows"],
+    [/Mac OS X/, "macOS"],
+    [/Linux/, "Linux"],
+  ];
+  const browser = browsers.find(([pattern]) => pattern.test(agent))?.[1];
+  const system = systems.find(([pattern]) => pattern.test(agent))?.[1];
+  return [browser, system].filter(Boolean).join(", ") || agent.slice(0, 40) || "?";
+}
