@@ -1,0 +1,157 @@
+"""`parley doctor`: what is wrong with this machine, the configuration or the installation, and how to mend it."""
+
+import argparse
+import contextlib
+import os
+import resource
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from cli.exits import DONE, FAILED
+from settings import Paths, Settings, load
+from settings.endpoint import Endpoint, endpoint_file
+from supervision import broker, listener
+from supervision.client import NothingRunningError, ask
+from supervision.control import Request, socket_path
+
+_LEAST_DISK = 500 << 20
+_LEAST_FILES = 4096
+_SOCKET_PATH = 107
+_PATIENCE = 3.0
+_AMQP_PORTS = {"amqp": 5672, "amqps": 5671}
+
+
+class Finding(NamedTuple):
+    """`mend` says what to do; empty when all is well."""
+
+    what: str
+    mend: str = ""
+
+
+class Case(NamedTuple):
+    """What the checks look at. `status` is the running supervisor's answer, None when none runs."""
+
+    settings: Settings
+    paths: Paths
+    status: dict[str, Any] | None
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add doctor."""
+    parser = subparsers.add_parser("doctor", help="find out what is wrong here, and how to mend it")
+    parser.set_defaults(run=run)
+
+
+def run(_args: argparse.Namespace) -> int:
+    """Exit codes: 0 all is well, 1 something is not, 78 the configuration cannot even be read."""
+    settings = load()
+    paths = Paths.of(settings)
+    status: dict[str, Any] | None = None
+    with contextlib.suppress(NothingRunningError):
+        status = ask(paths, Request("status"))
+    found = list(examine(Case(settings, paths, status)))
+    for finding in found:
+        print(f"{'wrong' if finding.mend else 'ok':<6} {finding.what}" + (f": {finding.mend}" * bool(finding.mend)))
+    return FAILED if any(finding.mend for finding in found) else DONE
+
+
+def examine(case: Case) -> Iterator[Finding]:
+    """Every check's findings. Nothing is changed."""
+    for check in CHECKS:
+        yield from check(case)
+
+
+def _machine(_case: Case) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(f"Python {version}", "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer")
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    mend = "" if files >= _LEAST_FILES else f"raise it to {_LEAST_FILES} or more (ulimit -Hn, LimitNOFILE=)"
+    yield Finding(f"{files} open files a process", mend)
+
+
+def _data(case: Case) -> Iterator[Finding]:
+    folder = case.paths.data
+    while not folder.exists():
+        folder = folder.parent
+    right = os.access(folder, os.W_OK | os.X_OK)
+    yield Finding(f"data in {case.paths.data}", "" if right else f"this user may not write {folder}")
+    free = shutil.disk_usage(folder).free
+    mend = "" if free >= _LEAST_DISK else "make room, or set PARLEY_DATA__DIR to another disk"
+    yield Finding(f"{free >> 20} MiB free there", mend)
+    length = len(os.fsencode(socket_path(case.paths)))
+    mend = "" if length <= _SOCKET_PATH else "set XDG_RUNTIME_DIR to a shorter folder"
+    yield Finding(f"sockets in {case.paths.run}", mend)
+    for secret in case.paths.secrets.glob("*") if case.paths.secrets.is_dir() else ():
+        if secret.stat().st_mode & 0o077:
+            yield Finding(f"{secret} is open to others", f"chmod 600 {secret}")
+
+
+def _port(case: Case) -> Iterator[Finding]:
+    web = case.settings.web
+    if case.status is not None:
+        yield Finding(f"port {web.port} is ours")
+        return
+    try:
+        listener.listen(case.settings).close()
+    except listener.ListenError as error:
+        yield Finding(f"port {web.port}", str(error))
+    else:
+        yield Finding(f"port {web.port} on {web.host} is free")
+
+
+def _certificates(case: Case) -> Iterator[Finding]:
+    for key in ("tls_certificate", "tls_key"):
+        if name := getattr(case.settings.web, key):
+            path = Path(case.settings.base, name).expanduser()
+            mend = "" if os.access(path, os.R_OK) else f"it cannot be read; correct web.{key}"
+            yield Finding(f"web.{key} is {path}", mend)
+
+
+def _broker(case: Case) -> Iterator[Finding]:
+    if not case.settings.broker.managed:
+        parts = urlsplit(case.settings.broker.url)
+        yield _reach(parts.hostname or "", parts.port or _AMQP_PORTS[parts.scheme], "correct broker.url or start it")
+        return
+    program = broker.program()
+    yield Finding(f"RabbitMQ: {program or 'missing'}", "" if program else broker.MISSING)
+    for tool, package in (("setpriv", "util-linux"), ("epmd", "erlang-base")):
+        if shutil.which(tool) is None:
+            yield Finding(f"{tool} is missing", f"install {package}")
+    if case.status is not None:
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            endpoint = msgspec.json.decode(endpoint_file(case.paths).read_bytes(), type=Endpoint)
+            yield _reach("127.0.0.1", endpoint.port, "`parley logs broker` may say why; `parley restart broker`")
+
+
+def _reach(host: str, port: int, mend: str) -> Finding:
+    try:
+        socket.create_connection((host, port), timeout=_PATIENCE).close()
+    except OSError as error:
+        return Finding(f"broker at {host} port {port} ({error.strerror or error})", mend)
+    return Finding(f"broker at {host} port {port} answers")
+
+
+def _actors(case: Case) -> Iterator[Finding]:
+    if case.status is None:
+        yield Finding("nothing is running now")
+        return
+    for actor in case.status["actors"]:
+        name, state = actor["name"], actor["state"]
+        why = f" ({actor['last_exit']})" if actor["last_exit"] else ""
+        match state:
+            case "failing" | "backoff":
+                yield Finding(f"{name} is {state}{why}", f"`parley logs {name}` says why; then `parley start {name}`")
+            case "stopped":
+                yield Finding(f"{name} is stopped{why}", f"`parley start {name}`")
+            case _:
+                yield Finding(f"{name} is {state}")
+
+
+CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (_machine, _data, _port, _certificates, _broker, _actors)
