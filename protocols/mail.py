@@ -68,7 +68,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="outcom
     """What became of a command: its reply (msgpack of the type that the command names) or its error."""
 
     correlation: str
-    value: Raw | None = None
+    value: bytes | None = None
     error: ErrorBody | None = None
 
 

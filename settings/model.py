@@ -10,7 +10,7 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Limit = Annotated[int, Meta(ge=0, le=1_000_000)]
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9.-]{0,63}$")]
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -61,10 +61,11 @@ U = TypeVar("U", bound=Unit)
 
 @dataclass(frozen=True)
 class Schema(Generic[U]):
-    """A kind of database: the file's name, the folder of its migrations, and its unit."""
+    """A kind of database: the file's name, its unit, and where its migrations lie if not in storage/migrations."""
 
     name: str
     unit: Callable[[sqlite3.Connection, Path], U]
+    migrations: Path | None = None
 
 
 class _Connection(Generic[U]):
@@ -132,7 +133,7 @@ class Database(_Connection[U]):
             database = cls(schema, file, connection)
             database._lock = lock
             try:
-                await database._on_thread(lambda raw: _prepare_writer(raw, schema.name, file))
+                await database._on_thread(lambda raw: _prepare_writer(raw, schema, file))
             except BaseException:
                 await database._close()
                 raise
@@ -196,7 +197,7 @@ class Reader(Generic[U]):
             raise unavailable from error
         opened = _Connection(self._schema, self._file, connection)
         try:
-            await opened._on_thread(lambda raw: check_reader(raw, self._schema.name))  # noqa: SLF001
+            await opened._on_thread(lambda raw: check_reader(raw, self._schema))  # noqa: SLF001
         except BaseException as error:
             await opened._close()  # noqa: SLF001
             if isinstance(error, sqlite3.Error):
@@ -210,21 +211,21 @@ def read_only_uri(file: Path) -> str:
     return f"{file.resolve().as_uri()}?mode=ro"
 
 
-def check_reader(connection: sqlite3.Connection, schema: str) -> None:
+def check_reader(connection: sqlite3.Connection, schema: Schema[U]) -> None:
     """Ready a read-only connection. Raises sqlite3.OperationalError unless the file has exactly our schema."""
     _pragmas(connection)
     connection.execute("PRAGMA query_only=ON")
-    if applied(connection) != set(migrations_of(schema)):
-        raise sqlite3.OperationalError(f"{schema} has another version than this program")
+    if applied(connection) != set(migrations_of(schema.name, schema.migrations)):
+        raise sqlite3.OperationalError(f"{schema.name} has another version than this program")
 
 
-def _prepare_writer(connection: sqlite3.Connection, schema: str, file: Path) -> None:
+def _prepare_writer(connection: sqlite3.Connection, schema: Schema[U], file: Path) -> None:
     _pragmas(connection)
     connection.execute("PRAGMA journal_mode=WAL")
     # FULL: a tick on somebody's screen stands for a commit that survives the loss of power.
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA journal_size_limit=67108864")
-    migrate(connection, schema, file)
+    migrate(connection, schema.name, file, schema.migrations)
     file.chmod(0o600)
 
 

@@ -11,16 +11,23 @@ FOLDER = Path(__file__).resolve().parent / "migrations"
 LEDGER = "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID"
 
 
-def migrations_of(schema: str) -> Sequence[str]:
-    """The names, in order, of all that makes up a schema: the journal's, then its own."""
-    return [
-        f"{folder}/{path.stem}" for folder in ("journal", schema) for path in sorted((FOLDER / folder).glob("*.sql"))
-    ]
+def scripts(schema: str, folder: Path | None = None) -> dict[str, Path]:
+    """All that makes up a schema, in order: the journal's migrations, then its own, which lie in `folder`.
+
+    A migration is known by its schema's name and its file's: "router/0001".
+    """
+    folders = {"journal": FOLDER / "journal", schema: folder or FOLDER / schema}
+    return {f"{name}/{path.stem}": path for name, place in folders.items() for path in sorted(place.glob("*.sql"))}
 
 
-def migrate(connection: sqlite3.Connection, schema: str, file: Path) -> None:
+def migrations_of(schema: str, folder: Path | None = None) -> Sequence[str]:
+    """The names, in order, of all that makes up a schema."""
+    return tuple(scripts(schema, folder))
+
+
+def migrate(connection: sqlite3.Connection, schema: str, file: Path, folder: Path | None = None) -> None:
     """Apply what is missing. Raises SettingsError when the file was written by newer code."""
-    known = migrations_of(schema)
+    known = scripts(schema, folder)
     connection.execute(LEDGER)
     done = applied(connection)
     foreign = sorted(done - set(known))
@@ -28,9 +35,9 @@ def migrate(connection: sqlite3.Connection, schema: str, file: Path) -> None:
         raise SettingsError(
             str(file), f"was written by a newer version of this program ({foreign[-1]} is unknown here)"
         )
-    for name in known:
+    for name, path in known.items():
         if name not in done:
-            script = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+            script = path.read_text(encoding="utf-8")
             # executescript commits whatever is open, so the transaction stands inside the script.
             try:
                 connection.executescript(

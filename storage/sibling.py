@@ -41,7 +41,7 @@ class Sibling(Generic[U]):
     def __init__(self, schema: Schema[U], databases: Path) -> None:
         self._schema = schema
         self._file = databases / f"{schema.name}.db"
-        self._known = set(migrations_of(schema.name))
+        self._known = set(migrations_of(schema.name, schema.migrations))
         self._opened: _Opened[U] | None = None
         self._openings = 0
 
@@ -103,7 +103,7 @@ class Sibling(Generic[U]):
         inode = self._file.stat().st_ino
         connection = sqlite3.connect(read_only_uri(self._file), uri=True, isolation_level=None)
         try:
-            check_reader(connection, self._schema.name)
+            check_reader(connection, self._schema)
             unit = self._schema.unit(connection, self._file.parent)
         except BaseException:
             connection.close()

@@ -96,9 +96,7 @@ class Mailbox(Generic[U]):
         self._broker: Broker
 
     def subscriptions(self) -> Subscriptions:
-        return Subscriptions(
-            mailbox=self._actor.name, on_delivery=self._deliver, on_up=self._on_up, on_down=self._on_down
-        )
+        return Subscriptions(mailbox=self._actor.name, on_delivery=self._deliver, on_down=self._on_down)
 
     def stop(self) -> None:
         """Finish the batch in hand, and leave the rest in the mailbox, in order."""
@@ -127,12 +125,12 @@ class Mailbox(Generic[U]):
                 task.cancel()
 
     def _deliver(self, delivery: Delivery) -> None:
+        # The first mail of a new connection may come before anybody was told that it is up.
+        if delivery.life != self._life:
+            self._forget()
+            self._life = delivery.life
         self._arrived.append(delivery)
         self._wake.set()
-
-    def _on_up(self, life: int) -> None:
-        self._forget()
-        self._life = life
 
     def _on_down(self) -> None:
         self._life = 0
@@ -243,7 +241,7 @@ class Mailbox(Generic[U]):
             if entry.item.correlation:
                 outcome = Outcome(
                     correlation=entry.item.correlation,
-                    value=None if result.value is None else msgspec.Raw(result.value),
+                    value=result.value,
                     error=result.error,
                 )
                 if entry.reply_to:

@@ -1,0 +1,148 @@
+"""Mail for a test alone: names of its own on the shared node, an owner as a process, and a front that records."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from actors.runtime import Environment
+from actors.runtime.amqp import AmqpBroker
+from actors.runtime.broker import Subscriptions
+from actors.runtime.postroom import PostRoom
+from protocols.mail import Beat, Outcome, Push, PushBatch, decode_front_mail
+from settings import Paths, Settings
+from settings.endpoint import broker_url, broker_user
+from tests.support.node import installation
+from tests.support.waiting import SCALE
+
+_numbers = itertools.count(1)
+
+
+def ground(folder: Path, node: tuple[Settings, Paths], **sections: dict[str, object]) -> Environment:
+    """An installation in `folder` that shares the node, its users and its secrets, and no queue with other tests."""
+    namespace = f"parley.t{os.getpid()}-{next(_numbers)}"
+    sections["broker"] = {"namespace": namespace, **sections.get("broker", {})}
+    sections["runtime"] = {"beat": 0.2, **sections.get("runtime", {})}
+    settings = installation(folder, **sections)
+    for name in ("broker", "secrets"):
+        (folder / name).symlink_to(getattr(node[1], name))
+    paths = Paths.of(settings)
+    paths.make()
+    return Environment(settings, paths)
+
+
+@dataclass
+class Recorder:
+    """A front that writes down what is pushed. `outcomes` by correlation, every one of them."""
+
+    post: PostRoom
+    broker: AmqpBroker
+    pushes: list[Push] = field(default_factory=list)
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    beats: list[Beat] = field(default_factory=list)
+    batches: list[PushBatch] = field(default_factory=list)
+    missed: int = 0
+
+    def receive(self, body: bytes, _user: str) -> None:
+        mail = decode_front_mail(body)
+        if isinstance(mail, Beat):
+            self.beats.append(mail)
+            return
+        self.batches.append(mail)
+        for item in mail.items:
+            if isinstance(item, Push):
+                self.pushes.append(item)
+            elif isinstance(item, Outcome):
+                self.outcomes.setdefault(item.correlation, []).append(item)
+
+
+@contextlib.asynccontextmanager
+async def recording_front(environment: Environment) -> AsyncIterator[Recorder]:
+    """A connected front of this installation."""
+    post = PostRoom(environment, "front.1")
+
+    def pushed(body: bytes, user: str) -> None:
+        recorder.receive(body, user)
+
+    def missed(_: int) -> None:
+        recorder.missed += 1
+
+    broker = AmqpBroker(
+        environment.settings.broker,
+        name="front.1",
+        user=broker_user(environment.settings, "front"),
+        url=lambda: broker_url(environment.settings, environment.paths, "front"),
+        subscriptions=Subscriptions(
+            on_push=pushed,
+            on_reply=post.replied,
+            on_up=missed,
+            on_down=post.lost,
+        ),
+        random=random.random,
+    )
+    recorder = Recorder(post, broker)
+    post.attach(broker)
+    tasks = [asyncio.create_task(broker.run()), asyncio.create_task(post.run())]
+    try:
+        assert await broker.wait_up(10 * SCALE)
+        yield recorder
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Owner:
+    """An actor as a process of its own, started, killed and stopped by its pid; it writes to `log`."""
+
+    def __init__(self, environment: Environment, module: str) -> None:
+        self.log = environment.paths.logs / "owner.log"
+        self._folder = environment.paths.data
+        self._module = module
+        self._process: asyncio.subprocess.Process | None = None
+        (self._folder / "settings.json").write_bytes(msgspec.json.encode(environment.settings))
+
+    async def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", self._module, str(self._folder), stdout=output, stderr=output
+            )
+
+    async def kill(self) -> None:
+        """As a crash would."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """In an orderly way; returns the exit code."""
+        return await self._end(signal.SIGTERM)
+
+    async def ended(self, within: float = 10.0) -> int:
+        """Wait until it has ended by itself; returns the exit code."""
+        assert self._process is not None
+        async with asyncio.timeout(within * SCALE):
+            return await self._process.wait()
+
+    async def _end(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        return await self.ended(15.0)
+
+
+@contextlib.asynccontextmanager
+async def running_owner(environment: Environment, module: str = "tests.support.tally") -> AsyncIterator[Owner]:
+    """A started owner, ended in any case."""
+    owner = Owner(environment, module)
+    await owner.start()
+    try:
+        yield owner
+    finally:
+        await owner.kill()
