@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import msgspec
 from aiohttp import hdrs, web
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ from protocols.auth import (
 from protocols.errors import Refusal
 from protocols.values import User, rfc3339
 from web.routing import API, Call, Reply, Route, Strict
+from web.tokens import jwks
 
 WITHIN: Final = 5.0
 HASHING: Final = 15.0
@@ -83,11 +85,26 @@ class SessionItem(Struct, frozen=True):
     current: bool
 
 
+class PublicKeyItem(Struct, frozen=True):
+    kty: str
+    crv: str
+    alg: str
+    use: str
+    kid: str
+    x: str
+
+
+class KeySet(Struct, frozen=True):
+    """RFC 7517, RFC 8037."""
+
+    keys: list[PublicKeyItem]
+
+
 class SessionList(Struct, frozen=True):
     sessions: list[SessionItem]
 
 
-async def sign_up(call: Call[Registration, None]) -> Reply:
+async def _sign_up(call: Call[Registration, None]) -> Reply:
     body = call.body
     return signed(
         call,
@@ -95,7 +112,7 @@ async def sign_up(call: Call[Registration, None]) -> Reply:
     )
 
 
-async def sign_in(call: Call[Credentials, None]) -> Reply:
+async def _sign_in(call: Call[Credentials, None]) -> Reply:
     return signed(call, await log_in(call, call.body.username, call.body.password))
 
 
@@ -126,7 +143,7 @@ async def log_in(call: Call[Any, Any], username: str, password: str) -> SignedIn
     return await call.services.post.ask("auth", command, within=HASHING, id=call.command_id)
 
 
-async def refresh(call: Call[RefreshToken, None]) -> Reply:
+async def _refresh(call: Call[RefreshToken, None]) -> Reply:
     token = call.body.refresh_token or call.services.cookies.refresh(call.request)
     if not token:
         raise Refusal("unauthenticated")
@@ -134,7 +151,7 @@ async def refresh(call: Call[RefreshToken, None]) -> Reply:
     return signed(call, signed_in)
 
 
-async def log_out(call: Call[RefreshToken, None]) -> Reply:
+async def _log_out(call: Call[RefreshToken, None]) -> Reply:
     """The session ends by whatever the caller holds: a token in the body, the session itself, or the cookie."""
     services, caller = call.services, call.caller
     token = call.body.refresh_token or ("" if caller else services.cookies.refresh(call.request))
@@ -149,7 +166,7 @@ async def log_out(call: Call[RefreshToken, None]) -> Reply:
     return Reply(None, finish=services.cookies.clear)
 
 
-async def sessions(call: Call[None, None]) -> SessionList:
+async def _sessions(call: Call[None, None]) -> SessionList:
     me, now = call.me, call.services.environment.now()
     rows = await call.services.auth.read(lambda tx: tx.sessions.of(me.user, now))
     return SessionList(
@@ -167,33 +184,38 @@ async def sessions(call: Call[None, None]) -> SessionList:
     )
 
 
-async def end_session(call: Call[None, None]) -> None:
+async def _end_session(call: Call[None, None]) -> None:
     session = call.params["id"]
     command = EndSession(session=session)
     await call.services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=call.me.user)
     call.services.authenticator.forget(session)
 
 
-async def change_password(call: Call[NewPassword, None]) -> None:
+async def _change_password(call: Call[NewPassword, None]) -> None:
     command = ChangePassword(session=call.me.session, current=call.body.current_password, new=call.body.new_password)
     await call.services.post.ask("auth", command, within=HASHING, id=call.command_id, person=call.me.user)
 
 
-async def me(call: Call[None, None]) -> Me:
+async def _me(call: Call[None, None]) -> Me:
     return Me(await user_of(call), call.me.session)
 
 
-async def change_profile(call: Call[Profile, None]) -> Me:
+async def _change_profile(call: Call[Profile, None]) -> Me:
     command = ChangeProfile(display_name=call.body.display_name)
     user = await call.services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=call.me.user)
     return Me(user, call.me.session)
 
 
-async def delete_account(call: Call[Password, None]) -> Reply:
+async def _delete_account(call: Call[Password, None]) -> Reply:
     command = DeleteAccount(password=call.body.password)
     await call.services.post.ask("auth", command, within=HASHING, id=call.command_id, person=call.me.user)
     call.services.authenticator.forget(call.me.session)
     return Reply(None, finish=call.services.cookies.clear)
+
+
+async def _keys(call: Call[None, None]) -> Reply:
+    keys = await call.services.auth.read(lambda tx: tx.keys.public())
+    return Reply(msgspec.Raw(msgspec.json.encode(jwks(keys))))
 
 
 async def user_of(call: Call[Any, Any]) -> User:
@@ -221,7 +243,7 @@ ROUTES: Final = (
     Route(
         "POST",
         f"{API}/auth/register",
-        sign_up,
+        _sign_up,
         Signed,
         status=201,
         who="anyone",
@@ -233,7 +255,7 @@ ROUTES: Final = (
     Route(
         "POST",
         f"{API}/auth/login",
-        sign_in,
+        _sign_in,
         Signed,
         who="anyone",
         body=Credentials,
@@ -244,7 +266,7 @@ ROUTES: Final = (
     Route(
         "POST",
         f"{API}/auth/refresh",
-        refresh,
+        _refresh,
         Signed,
         who="anyone",
         body=RefreshToken,
@@ -256,7 +278,7 @@ ROUTES: Final = (
     Route(
         "POST",
         f"{API}/auth/logout",
-        log_out,
+        _log_out,
         who="anyone",
         body=RefreshToken,
         body_optional=True,
@@ -264,32 +286,41 @@ ROUTES: Final = (
         summary="End this session, by its refresh token or as who is signed in.",
         tag="auth",
     ),
-    Route("GET", f"{API}/auth/sessions", sessions, SessionList, summary="Where you are signed in.", tag="auth"),
+    Route("GET", f"{API}/auth/sessions", _sessions, SessionList, summary="Where you are signed in.", tag="auth"),
     Route(
         "DELETE",
         f"{API}/auth/sessions/{{id}}",
-        end_session,
+        _end_session,
         summary="Sign another device out, or this one.",
         tag="auth",
     ),
     Route(
         "PUT",
         f"{API}/auth/password",
-        change_password,
+        _change_password,
         body=NewPassword,
         errors=("wrong_credentials", "rate_limited"),
         summary="Another password; every other session ends.",
         tag="auth",
     ),
-    Route("GET", f"{API}/me", me, Me, summary="Who is signed in.", tag="me"),
-    Route("PATCH", f"{API}/me", change_profile, Me, body=Profile, summary="Another display name.", tag="me"),
+    Route("GET", f"{API}/me", _me, Me, summary="Who is signed in.", tag="me"),
+    Route("PATCH", f"{API}/me", _change_profile, Me, body=Profile, summary="Another display name.", tag="me"),
     Route(
         "DELETE",
         f"{API}/me",
-        delete_account,
+        _delete_account,
         body=Password,
         errors=("wrong_credentials", "rate_limited"),
         summary="Delete your account, for ever.",
         tag="me",
+    ),
+    Route(
+        "GET",
+        "/.well-known/jwks.json",
+        _keys,
+        KeySet,
+        who="anyone",
+        summary="The public keys by which access tokens can be verified (RFC 7517).",
+        tag="auth",
     ),
 )

@@ -51,6 +51,9 @@ class Port(Waiter, Protocol):
     def over(self) -> None:
         """The session has ended."""
 
+    def restart(self) -> None:
+        """This front goes away; another one, or this one's successor, is there."""
+
 
 class Teller(Protocol):
     """The part of a Post that the hub needs."""
@@ -86,7 +89,10 @@ class Source(msgspec.Struct):
 
 
 class Hub:
-    """`later(seconds, call)` runs a call once; `spread(low, high)` picks a moment between; `beat` is in seconds."""
+    """`later(seconds, call)` runs a call once; `spread(low, high)` picks a moment between; `beat` is in seconds.
+
+    `nobody` is set while no socket is open.
+    """
 
     def __init__(
         self,
@@ -111,6 +117,8 @@ class Hub:
         self._due: set[Port] = set()
         self._announced: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
+        self.nobody = asyncio.Event()
+        self.nobody.set()
 
     # Sockets.
 
@@ -118,6 +126,7 @@ class Hub:
         """From now on `port` gets what is pushed to its person."""
         self._people.setdefault(port.user, set()).add(port)
         self._told[port] = set()
+        self.nobody.clear()
         if port.address is not None:
             self._addresses[port.address] = self._addresses.get(port.address, 0) + 1
 
@@ -136,6 +145,8 @@ class Hub:
             self._addresses[port.address] -= 1
             if not self._addresses[port.address]:
                 del self._addresses[port.address]
+        if not self._told:
+            self.nobody.set()
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -212,6 +223,10 @@ class Hub:
     def receive(self, mail: FrontMail) -> None:
         """Take a push batch or a beat, in the order of their arrival."""
         if isinstance(mail, PushBatch):
+            known = self.sources.get(mail.source)
+            # An owner that did not learn whether the broker took a batch sends it again.
+            if known and known.incarnation == mail.incarnation and mail.number <= known.number:
+                return
             self._follow(mail.source, mail.incarnation, mail.number, skips=1)
             self._deliver(mail)
         else:

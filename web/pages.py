@@ -22,19 +22,19 @@ HOME: Final = "/chat"
 FORM: Final = "application/x-www-form-urlencoded"
 
 
-async def root(request: web.Request) -> web.StreamResponse:
+async def _root(request: web.Request) -> web.StreamResponse:
     raise web.HTTPFound(HOME if await _caller(request) else "/login")
 
 
-async def login(request: web.Request) -> web.StreamResponse:
+async def _login(request: web.Request) -> web.StreamResponse:
     return await _entry(request, "login.html")
 
 
-async def register(request: web.Request) -> web.StreamResponse:
+async def _register(request: web.Request) -> web.StreamResponse:
     return await _entry(request, "register.html")
 
 
-async def post_login(request: web.Request) -> web.StreamResponse:
+async def _post_login(request: web.Request) -> web.StreamResponse:
     form = await _form(request)
     try:
         signed_in = await api_auth.log_in(_call(request), form.get("username", ""), form.get("password", ""))
@@ -43,7 +43,7 @@ async def post_login(request: web.Request) -> web.StreamResponse:
     return _enter(request, form, signed_in)
 
 
-async def post_register(request: web.Request) -> web.StreamResponse:
+async def _post_register(request: web.Request) -> web.StreamResponse:
     form = await _form(request)
     try:
         signed_in = await api_auth.register(
@@ -58,11 +58,11 @@ async def post_register(request: web.Request) -> web.StreamResponse:
     return _enter(request, form, signed_in)
 
 
-async def chat(request: web.Request) -> web.StreamResponse:
+async def _chat(request: web.Request) -> web.StreamResponse:
     return await _shell(request, "chat")
 
 
-async def conversation(request: web.Request) -> web.StreamResponse:
+async def _conversation(request: web.Request) -> web.StreamResponse:
     try:
         wanted = msgspec.convert(request.match_info["id"], Id)
     except msgspec.ValidationError as error:
@@ -70,18 +70,18 @@ async def conversation(request: web.Request) -> web.StreamResponse:
     return await _shell(request, "chat", wanted)
 
 
-async def contacts(request: web.Request) -> web.StreamResponse:
+async def _contacts(request: web.Request) -> web.StreamResponse:
     return await _shell(request, "contacts")
 
 
-async def settings(request: web.Request) -> web.StreamResponse:
+async def _settings(request: web.Request) -> web.StreamResponse:
     return await _shell(request, "settings")
 
 
 def relative(target: str) -> str:
     """Where to go after signing in: a path of ours, or home. Pure.
 
-    Browsers read a backslash as a slash and drop tabs and line ends, so "/\\evil.example" would leave us.
+    Browsers read a backslash as a slash and drop tabs and line ends: either could make a path leave us.
     """
     plain = target.startswith("/") and not target.startswith("//")
     return target if plain and "\\" not in target and target.isprintable() else HOME
@@ -159,14 +159,14 @@ def _call(request: web.Request) -> Call[Any, Any]:
 
 
 PAGES: Final = (
-    ("GET", "/", root),
-    ("GET", "/login", login),
-    ("POST", "/login", post_login),
-    ("GET", "/register", register),
-    ("POST", "/register", post_register),
-    ("GET", "/chat", chat),
-    ("GET", "/chat/{id}", conversation),
-    ("GET", "/contacts", contacts),
-    ("GET", "/settings", settings),
+    ("GET", "/", _root),
+    ("GET", "/login", _login),
+    ("POST", "/login", _post_login),
+    ("GET", "/register", _register),
+    ("POST", "/register", _post_register),
+    ("GET", "/chat", _chat),
+    ("GET", "/chat/{id}", _conversation),
+    ("GET", "/contacts", _contacts),
+    ("GET", "/settings", _settings),
 )
 """Method, path and handler. None of the pages changes data but by signing in."""

@@ -65,9 +65,12 @@ class Call(Generic[B, Q]):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer with another status than the route's, or with cookies: `finish` sees the response before it is sent."""
+    """An answer with another status than the route's, one that is JSON already (Raw), or one with cookies.
 
-    answer: Struct | None
+    `finish` sees the response before it is sent.
+    """
+
+    answer: Struct | msgspec.Raw | None
     status: int | None = None
     finish: Callable[[web.Response], None] | None = None
 

@@ -9,6 +9,7 @@ from storage.contacts import ContactsUnit
 from storage.router import RouterUnit
 from web.authentication import Authenticator
 from web.cookies import Cookies
+from web.counters import Counters
 from web.hub import Hub
 from web.limits import Limits
 from web.security import Security
@@ -27,4 +28,5 @@ class Services:
     limits: Limits
     cookies: Cookies
     security: Security
+    counters: Counters
     authenticator: Authenticator

@@ -1,0 +1,85 @@
+"""The aiohttp application: routes, pages, static files and the socket, with what every answer bears."""
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from protocols.values import FRAME_BYTES
+from web import health, templates
+from web.assets import PREFIX, Assets
+from web.dispatch import SERVICES, serve
+from web.errors import answer_errors, template
+from web.pages import ASSETS, PAGES
+from web.routes import ROUTES
+from web.services import Services
+from web.socket import serve_socket
+
+log: Final = logging.getLogger("web.access")
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def build(services: Services, assets: Assets) -> web.Application:
+    """An application that serves everything there is."""
+    app = web.Application(middlewares=[_count, answer_errors], client_max_size=FRAME_BYTES)
+    app[SERVICES] = services
+    app[ASSETS] = assets
+    templates.set_up(app, assets)
+    app.on_response_prepare.append(_stamp)
+    for route in ROUTES:
+        handler = functools.partial(serve, route)
+        if route.method == "GET":
+            app.router.add_get(route.path, handler)
+        else:
+            app.router.add_route(route.method, route.path, handler)
+    for method, path, page in PAGES:
+        app.router.add_route(method, path, page)
+    app.router.add_get("/metrics", health.metrics)
+    app.router.add_get("/ws", serve_socket, allow_head=False)
+    app.router.add_get(f"{PREFIX}/{{name:.+}}", assets.serve)
+    app.router.add_get("/favicon.ico", _favicon)
+    return app
+
+
+async def _favicon(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound(request.app[ASSETS].url("favicon.svg"))
+
+
+async def _stamp(request: web.Request, response: web.StreamResponse) -> None:
+    request.app[SERVICES].security.stamp(response.headers)
+
+
+@web.middleware
+async def _count(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    status = 500
+    try:
+        response = await handler(request)
+        status = response.status
+    except web.HTTPException as answer:
+        status = answer.status
+        raise
+    finally:
+        request.app[SERVICES].counters.requests[request.method, template(request), status] += 1
+    return response
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line a request: the path as declared, because real ones hold ids; neither query nor headers."""
+
+    @property
+    def enabled(self) -> bool:
+        return log.isEnabledFor(logging.INFO)
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        path = template(request) if isinstance(request, web.Request) else "unknown"
+        log.info(
+            "%s %s %d",
+            request.method,
+            path,
+            response.status,
+            extra={"method": request.method, "path": path, "status": response.status, "ms": round(time * 1000, 1)},
+        )

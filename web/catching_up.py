@@ -1,0 +1,49 @@
+"""How far router's log is, and what stands in it after a token: for hello, for sync frames and for GET /sync."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from protocols.errors import Refusal
+from protocols.frames import Change
+from protocols.rendering import change_frame
+from protocols.sync import resume_at, sync_token
+from protocols.values import PAGE_MOST
+from storage.router import RouterUnit
+from web.services import Services
+
+PAGE: Final = PAGE_MOST
+
+
+class SyncPage(Struct, frozen=True):
+    """`next`: the token to go on from. `more`: whether there is more already."""
+
+    changes: list[Change]
+    next: str
+    more: bool
+
+
+async def present(services: Services) -> str:
+    """The token of all that is in the log now, or "" while there is none: that one reads from the beginning."""
+    try:
+        return await services.router.read(_present)
+    except Refusal:
+        return ""
+
+
+async def page(services: Services, user: str, since: str, limit: int = PAGE) -> SyncPage:
+    """What changed for a person since a token. Raises Refusal: "invalid" for what is no token, "unavailable"."""
+    # Checked before the log is asked, so that nonsense is refused while the log cannot be read, too.
+    resume_at(since, "", 0)
+    return await services.router.read(lambda tx: _page(tx, user, since, limit))
+
+
+def _present(tx: RouterUnit) -> str:
+    return sync_token(tx.journal.epoch(), tx.journal.change())
+
+
+def _page(tx: RouterUnit, user: str, since: str, limit: int) -> SyncPage:
+    epoch = tx.journal.epoch()
+    start = resume_at(since, epoch, tx.journal.change())
+    records, following, more = tx.messages.changes(user, start, limit)
+    return SyncPage([change_frame(record) for record in records], sync_token(epoch, following), more)

@@ -1,0 +1,8 @@
+"""Every declared route of a front, in the order in which they are tried."""
+
+from typing import Final
+
+from web import api_auth, health
+from web.routing import Route
+
+ROUTES: Final[tuple[Route, ...]] = (*health.ROUTES, *api_auth.ROUTES)

@@ -1,0 +1,192 @@
+"""One front: its readers, its hub, its application, and the look that it takes round every second."""
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from actors.runtime import Environment, Post
+from protocols.errors import Refusal
+from settings import Settings, SettingsError
+from storage import Reader
+from storage.auth import AUTH
+from storage.contacts import CONTACTS
+from storage.router import ROUTER
+from web.app import AccessLog, build
+from web.assets import Assets
+from web.authentication import Authenticator
+from web.cookies import Cookies
+from web.counters import Counters
+from web.hub import Hub
+from web.limits import Limits
+from web.security import Security
+from web.services import Services
+from web.socket import Connection
+
+LOOK: Final = 1.0
+"""Seconds between two looks for sessions that have ended: the pushes that say so may be lost."""
+
+KEEPALIVE: Final = 30.0
+"""Seconds that an idle connection is kept, and that a request's head may take."""
+
+GOODBYE: Final = 5.0
+HANDLERS: Final = 3.0
+"""Seconds in which sockets, and then requests, end when the front is drained."""
+
+SESSIONS_PAGE: Final = 500
+
+log: Final = logging.getLogger(__name__)
+
+
+class Server:
+    """Between `start` and `drain`."""
+
+    def __init__(self, environment: Environment, post: Post) -> None:
+        self._environment = environment
+        self._post = post
+        self._services: Services | None = None
+        self._runner: web.AppRunner | None = None
+        self._sites: list[web.BaseSite] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._ended = 0
+
+    @property
+    def services(self) -> Services:
+        """Made at the first use, because the hub needs the running loop."""
+        if self._services is None:
+            self._services = make_services(self._environment, self._post)
+        return self._services
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve on listening sockets, or on the configured address. Raises SettingsError when that cannot be."""
+        settings = self._environment.settings
+        # From here on, and not from before the first session that anybody brings along.
+        self._ended = await self._ended_so_far()
+        self._runner = web.AppRunner(
+            build(self.services, Assets()),
+            keepalive_timeout=KEEPALIVE,
+            shutdown_timeout=HANDLERS,
+            access_log_class=AccessLog,
+        )
+        await self._runner.setup()
+        context = tls(settings)
+        if sockets:
+            self._sites = [web.SockSite(self._runner, each, ssl_context=context) for each in sockets]
+        else:
+            self._sites = [web.TCPSite(self._runner, settings.web.host, settings.web.port, ssl_context=context)]
+        for site in self._sites:
+            try:
+                await site.start()
+            except OSError as error:
+                reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+                raise SettingsError("web.port", f"{settings.web.host}:{settings.web.port} {reason}") from error
+        self._watch = asyncio.create_task(self._look_round())
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where this front listens."""
+        return [] if self._runner is None else [(str(each[0]), int(each[1])) for each in self._runner.addresses]
+
+    async def drain(self) -> None:
+        """Accept nobody new, send sockets away to come back, finish requests that are under way."""
+        services = self.services
+        services.counters.draining = True
+        for site in self._sites:
+            await site.stop()
+        for port in services.hub.ports:
+            port.restart()
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await services.hub.nobody.wait()
+        except TimeoutError:
+            log.warning("%d sockets did not end in time", len(services.hub.ports))
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        for reader in (services.auth, services.contacts, services.router):
+            await reader.close()
+
+    async def _look_round(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            self.services.hub.look()
+            try:
+                await self._end_sessions()
+            except Refusal as refusal:
+                log.debug("sessions cannot be read now: %s", refusal)
+            except Exception:
+                # This loop must outlive whatever it meets: it is what ends revoked sessions.
+                log.exception("looking for ended sessions failed")
+
+    async def _end_sessions(self) -> None:
+        services = self.services
+        more = True
+        while more:
+            since = self._ended
+            ended, self._ended = await services.auth.read(
+                lambda tx: tx.sessions.ended_since(since, SESSIONS_PAGE)  # noqa: B023  (read at once)
+            )
+            services.hub.end_sessions(ended)
+            more = len(ended) == SESSIONS_PAGE
+        now = self._environment.now()
+        for port in services.hub.ports:
+            if isinstance(port, Connection) and port.ends_at <= now:
+                # A session that was refreshed since lives longer than this socket knew.
+                session = await services.authenticator.session(port.session)
+                if session is None:
+                    port.over()
+                else:
+                    port.ends_at = session.ends_at
+
+    async def _ended_so_far(self) -> int:
+        try:
+            return await self.services.auth.read(lambda tx: tx.journal.change())
+        except Refusal:
+            return 0
+
+
+def make_services(environment: Environment, post: Post) -> Services:
+    """What routes and sockets of one front have at hand. Called with a running loop."""
+    settings, databases = environment.settings, environment.paths.databases
+    loop = asyncio.get_running_loop()
+    hub = Hub(post, monotonic=environment.monotonic, later=loop.call_later, beat=settings.runtime.beat)
+    auth = Reader(AUTH, databases)
+    cookies = Cookies(settings)
+    return Services(
+        environment=environment,
+        post=post,
+        auth=auth,
+        contacts=Reader(CONTACTS, databases),
+        router=Reader(ROUTER, databases),
+        hub=hub,
+        limits=Limits(settings.limits),
+        cookies=cookies,
+        security=Security(settings),
+        counters=Counters(),
+        authenticator=Authenticator(environment, cookies, auth, lambda: hub.state("auth") == "down"),
+    )
+
+
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """What serves TLS with the configured files, or None. Raises SettingsError."""
+    if not settings.web.tls:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(_file(settings, settings.web.tls_certificate), _file(settings, settings.web.tls_key))
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError("web.tls_certificate", f"cannot be used: {error}") from error
+    return context
+
+
+def _file(settings: Settings, name: str) -> Path:
+    return Path(settings.base, name).expanduser()

@@ -1,0 +1,291 @@
+"""A WebSocket around the session: one task reads, one task writes, and what waits to be written is bounded."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from aiohttp import WSMsgType, hdrs, web
+
+from protocols.errors import Refusal
+from protocols.frames import SUBPROTOCOL, Close, Hello
+from protocols.mail import Outcome
+from protocols.values import FRAME_BYTES
+from web import catching_up
+from web.authentication import Caller
+from web.dispatch import SERVICES
+from web.limits import address_key
+from web.services import Services
+from web.session import Action, Hangup, Mention, ReadOn, Session, Tell, Transmit
+
+OUTBOX_FRAMES: Final = 256
+OUTBOX_BYTES: Final = 512 * 1024
+"""More than this may wait for a moment, because a whole batch arrives at once; not while the reader has stalled."""
+
+OUTBOX_FRAMES_MOST: Final = 4_096
+OUTBOX_BYTES_MOST: Final = 4 * 1024 * 1024
+STALLED: Final = 1.0
+"""Seconds after which a send that has not ended means a reader too slow for what waits."""
+
+SEND_DEADLINE: Final = 10.0
+BURST: Final = 64
+"""Seconds for so many frames to leave."""
+
+CLOSE_DEADLINE: Final = 2.0
+ROOM_DEADLINE: Final = 30.0
+HEARTBEAT: Final = 20.0
+WRITER_LIMIT: Final = 32 * 1024
+
+log: Final = logging.getLogger(__name__)
+
+
+async def serve_socket(request: web.Request) -> web.StreamResponse:
+    """GET /ws. Everything that can be refused is refused before the upgrade."""
+    services = request.app[SERVICES]
+    if not services.security.may_upgrade(request):
+        raise Refusal("forbidden", "Sockets are opened by our own page, or with a Bearer token.")
+    caller = await services.authenticator.caller(request)
+    if caller is None:
+        raise Refusal("unauthenticated")
+    if request.query:
+        raise Refusal("invalid", fields=dict.fromkeys(request.query, "This is not asked for."))
+    offered = [name.strip() for name in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")]
+    if SUBPROTOCOL not in offered:
+        raise Refusal("invalid", f"The subprotocol {SUBPROTOCOL} is required.")
+    address = address_key(services.security.address(request))
+    _guard_count(services, caller.user, address)
+    connection = Connection(services, request, caller, address)
+    # Before anything is read for hello: what is pushed meanwhile waits behind it.
+    services.hub.join(connection)
+    try:
+        await connection.run(request)
+    finally:
+        services.hub.leave(connection)
+    return connection.response
+
+
+def _guard_count(services: Services, user: str, address: str | None) -> None:
+    limits, hub = services.limits, services.hub
+    if limits.sockets_per_person and hub.of_person(user) >= limits.sockets_per_person:
+        raise Refusal("rate_limited", "You have too many connections open.", retry_after=5)
+    if address and limits.sockets_per_address and hub.of_address(address) >= limits.sockets_per_address:
+        raise Refusal("rate_limited", "Too many connections from your address.", retry_after=5)
+
+
+class Connection:
+    """A Port of the hub. Its own methods never wait; the reader and the writer do."""
+
+    def __init__(self, services: Services, request: web.Request, caller: Caller, address: str | None) -> None:
+        self._services = services
+        self._transport = request.transport
+        self._loop = asyncio.get_running_loop()
+        self.user = caller.user
+        self.session = caller.session
+        self.ends_at = caller.ends_at
+        self.address = address
+        self.response = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,),
+            heartbeat=HEARTBEAT,
+            compress=False,
+            max_msg_size=FRAME_BYTES,
+            writer_limit=WRITER_LIMIT,
+            timeout=CLOSE_DEADLINE,
+        )
+        monotonic = services.environment.monotonic
+        self._machine = Session(
+            window=services.environment.settings.limits.in_flight,
+            admit=lambda: services.limits.message(caller.user, monotonic()),
+        )
+        self._outbox: deque[bytes] = deque()
+        self._bytes = 0
+        self._some = asyncio.Event()
+        self._room = asyncio.Event()
+        self._sending_since: float | None = None
+        self._closing: tuple[int, str] | None = None
+        self._cut = False
+
+    # The hub's side.
+
+    def push(self, frame: bytes, /) -> None:
+        """Queue a frame for the writer; a reader who is too slow for it is cut off."""
+        if self._cut or self._closing:
+            return
+        self._outbox.append(frame)
+        self._bytes += len(frame)
+        self._some.set()
+        if (len(self._outbox) > OUTBOX_FRAMES or self._bytes > OUTBOX_BYTES) and self._overflows():
+            self._services.counters.cut += 1
+            log.info("a socket reads too slowly; cut off", extra={"user": self.user, "waiting": len(self._outbox)})
+            self.cut()
+
+    def outcome(self, ticket: int, outcome: Outcome, /) -> None:
+        self._do(self._machine.outcome(ticket, outcome))
+
+    def resync(self) -> None:
+        self._do(self._machine.resync())
+
+    def over(self) -> None:
+        self._outbox.clear()
+        self.close(Close.SESSION_OVER, "session over")
+
+    def restart(self) -> None:
+        self.close(Close.RESTART, "restart; come back after a random moment of up to 3 s")
+
+    def close(self, code: int, reason: str) -> None:
+        """End the socket: what waits goes out, then the close frame, and 2 s later the connection is gone anyway."""
+        if self._closing is None:
+            self._machine.over = True
+            self._closing = (code, reason)
+            self._some.set()
+            self._room.set()
+            self._loop.call_later(CLOSE_DEADLINE, self.cut)
+
+    def cut(self) -> None:
+        """End the connection now. After a send that did not end nothing else is safe to do with it."""
+        self._cut = True
+        self._machine.over = True
+        self._outbox.clear()
+        self._some.set()
+        self._room.set()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _overflows(self) -> bool:
+        if len(self._outbox) > OUTBOX_FRAMES_MOST or self._bytes > OUTBOX_BYTES_MOST:
+            return True
+        return self._sending_since is not None and self._loop.time() - self._sending_since > STALLED
+
+    # The socket's side.
+
+    async def run(self, request: web.Request) -> None:
+        """Greet, then read and write until either side ends it."""
+        await self.response.prepare(request)
+        try:
+            hello = await self._hello()
+        except Refusal as refusal:
+            code = Close.SESSION_OVER if refusal.code == "unauthenticated" else Close.RESEND
+            await self.response.close(code=code, message=refusal.code.encode())
+            return
+        self._outbox.appendleft(msgspec.json.encode(hello))
+        self._some.set()
+        writer = asyncio.create_task(self._write())
+        try:
+            await self._read()
+        finally:
+            self._machine.over = True
+            if self._closing is None:
+                self._closing = (1000, "")
+            self._some.set()
+            try:
+                # The deadlines of its sends and of the close end it.
+                await writer
+            except BaseException:
+                writer.cancel()
+                self.cut()
+                raise
+
+    async def _hello(self) -> Hello:
+        services = self._services
+        # It may have ended after it was looked at and before this socket could be told.
+        services.authenticator.forget(self.session)
+        if await services.authenticator.session(self.session) is None:
+            raise Refusal("unauthenticated")
+        users = await services.auth.read(lambda tx: tx.accounts.users([self.user]))
+        return Hello(
+            user=users[self.user],
+            session=self.session,
+            sync=await catching_up.present(services),
+            in_flight=services.environment.settings.limits.in_flight,
+            actors=services.hub.states(),
+        )
+
+    async def _read(self) -> None:
+        while not self._machine.over:
+            message = await self.response.receive()
+            if message.type is WSMsgType.TEXT:
+                actions = self._machine.received(message.data)
+            elif message.type is WSMsgType.BINARY:
+                actions = self._machine.received_binary()
+            else:
+                return
+            self._services.counters.frames_in += 1
+            self._do(actions)
+            for action in actions:
+                if isinstance(action, ReadOn):
+                    await self._read_on(action)
+            if self._machine.full:
+                await self._until_room()
+
+    async def _read_on(self, wanted: ReadOn) -> None:
+        try:
+            page = await catching_up.page(self._services, self.user, wanted.since)
+        except Refusal as refusal:
+            self._do(self._machine.cannot_read_on(wanted.id, refusal))
+        else:
+            self._do(self._machine.read_on(wanted.id, page.changes, page.next, more=page.more))
+
+    async def _until_room(self) -> None:
+        try:
+            async with asyncio.timeout(ROOM_DEADLINE):
+                while self._machine.full:
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError:
+            self._do(self._machine.stalled())
+
+    async def _write(self) -> None:
+        try:
+            while not self._cut:
+                await self._some.wait()
+                self._some.clear()
+                while self._outbox and not self._cut:
+                    async with asyncio.timeout(SEND_DEADLINE):
+                        await self._send_some()
+                if self._closing and not self._cut:
+                    code, reason = self._closing
+                    async with asyncio.timeout(CLOSE_DEADLINE):
+                        await self.response.close(code=code, message=reason.encode(), drain=False)
+                    return
+        except (TimeoutError, ConnectionError, RuntimeError):
+            # RuntimeError is what aiohttp says of a socket that closed under the writer.
+            self.cut()
+
+    async def _send_some(self) -> None:
+        for _ in range(min(len(self._outbox), BURST)):
+            # What waits may be dropped between two sends.
+            if not self._outbox:
+                break
+            frame = self._outbox.popleft()
+            self._bytes -= len(frame)
+            self._sending_since = self._loop.time()
+            self._services.counters.frames_out += 1
+            await self.response.send_frame(frame, WSMsgType.TEXT)
+        self._sending_since = None
+
+    def _do(self, actions: Sequence[Action]) -> None:
+        queue = deque(actions)
+        while queue:
+            match queue.popleft():
+                case Transmit(frame):
+                    self.push(frame)
+                case Tell(ticket, command, name):
+                    try:
+                        self._services.hub.tell(self, ticket, "router", command, name or self._fresh())
+                    except Refusal as refusal:
+                        queue.extend(self._machine.refused(ticket, refusal))
+                case Mention(command):
+                    # Receipts are cumulative and are told again: one that finds the lane full may be lost.
+                    with contextlib.suppress(Refusal):
+                        self._services.hub.mention("router", command, id=self._fresh(), person=self.user)
+                case Hangup(code, reason):
+                    self.close(code, reason)
+                case ReadOn():
+                    """The reader does that: it has to wait for it."""
+        if not self._machine.full:
+            self._room.set()
+
+    def _fresh(self) -> str:
+        return self._services.environment.new_id()
