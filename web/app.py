@@ -9,12 +9,13 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from protocols.values import FRAME_BYTES
-from web import health, templates
+from web import documents, health, templates
 from web.assets import PREFIX, Assets
 from web.dispatch import SERVICES, serve
 from web.errors import answer_errors, template
 from web.pages import ASSETS, PAGES
 from web.routes import ROUTES
+from web.routing import API
 from web.services import Services
 from web.socket import serve_socket
 
@@ -38,6 +39,8 @@ def build(services: Services, assets: Assets) -> web.Application:
             app.router.add_route(route.method, route.path, handler)
     for method, path, page in PAGES:
         app.router.add_route(method, path, page)
+    app.router.add_get(f"{API}/openapi.json", documents.serve_openapi)
+    app.router.add_get(f"{API}/asyncapi.json", documents.serve_asyncapi)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/ws", serve_socket, allow_head=False)
     app.router.add_get(f"{PREFIX}/{{name:.+}}", assets.serve)

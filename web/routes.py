@@ -2,7 +2,12 @@
 
 from typing import Final
 
-from web import api_auth, health
+from web import api_auth, api_contacts, api_conversations, health
 from web.routing import Route
 
-ROUTES: Final[tuple[Route, ...]] = (*health.ROUTES, *api_auth.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *health.ROUTES,
+    *api_auth.ROUTES,
+    *api_contacts.ROUTES,
+    *api_conversations.ROUTES,
+)
