@@ -178,7 +178,8 @@ class Child:
             self.depth = message.depth
         if message.rate is not None:
             self.rate = message.rate
-        if message.alive or message.ready:
+        # While it starts, each word is a sign of life: a migration, or the wait for a predecessor's lock, may be long.
+        if message.alive or message.ready or self.ready_since is None:
             self._last_sign = self._loop.time()
         if message.ready and self.ready_since is None and self.pid is not None and self.state != "stopping":
             self._ready()

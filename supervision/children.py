@@ -35,7 +35,7 @@ def actor_spec(settings: Settings, name: str, order: int, env: Mapping[str, str]
     actor = name.partition(".")[0]
     return ChildSpec(
         name=name,
-        argv=(sys.executable, "-P", "-m", "actors", actor),
+        argv=(sys.executable, "-P", "-m", "actors", name),
         env=env,
         order=order,
         stop_timeout=15.0,

@@ -21,7 +21,7 @@ def spawn(spec: ChildSpec, *, output: int, listener: int | None, notify: str | N
     posix_spawn runs none of our code between fork and exec, so no lock of ours can be held there. Every descriptor
     but 0 to 3 is closed by exec. Raises OSError where the program cannot be run.
     """
-    env = {**spec.env, "PARLEY_NAME": spec.name}
+    env = dict(spec.env)
     argv = list(spec.argv)
     actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -49,8 +49,9 @@ class ChildSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.name.partition(".")[0]
 
     def copy(self, number: int) -> "ChildSpec":
-        """The spec of copy `number` (from 1) of an actor that runs several times."""
-        return replace(self, name=f"{self.actor}.{number}")
+        """The spec of copy `number` (from 1) of an actor that runs several times; argv names the copy too."""
+        name = f"{self.actor}.{number}"
+        return replace(self, name=name, argv=tuple(name if part == self.name else part for part in self.argv))
 
 
 def validate(specs: Iterable[ChildSpec]) -> tuple[ChildSpec, ...]:

@@ -18,9 +18,9 @@ from types import FrameType
 BEAT = 0.1
 
 
-def main(actor: str) -> None:
+def main(name: str) -> None:
     _die_with_the_supervisor()
-    ways = _ways(actor)
+    ways = _ways(name.partition(".")[0])
     if "exit" in ways:
         sys.exit(int(ways["exit"]))
     if "stubborn" in ways:
@@ -29,7 +29,7 @@ def main(actor: str) -> None:
         signal.signal(signal.SIGTERM, _drain)
     if "loud" in ways:
         _print_a_lot(int(ways["loud"]))
-    sys.stdout.write(f"{os.environ['PARLEY_NAME']} is up as {os.getpid()}\n")
+    sys.stdout.write(f"{name} is up as {os.getpid()}\n")
     sys.stdout.flush()
     listener = _listener()
     if "mute" not in ways:
@@ -40,7 +40,7 @@ def main(actor: str) -> None:
         if listener is None:
             time.sleep(BEAT)
         else:
-            _serve(listener)
+            _serve(listener, name)
 
 
 def tell(text: str) -> None:
@@ -79,13 +79,13 @@ def _listener() -> socket.socket | None:
     return listener
 
 
-def _serve(listener: socket.socket) -> None:
+def _serve(listener: socket.socket, name: str) -> None:
     with contextlib.suppress(TimeoutError):
         one, _ = listener.accept()
         with one:
             one.settimeout(1.0)
             one.recv(1000)
-            body = os.environ["PARLEY_NAME"].encode()
+            body = name.encode()
             one.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
 

@@ -36,7 +36,7 @@ def _faked(spec: ChildSpec) -> ChildSpec:
     if spec.name == "broker":
         return spec
     # Without site-packages a stand-in starts in a few hundredths of a second.
-    argv = (sys.executable, "-P", "-S", str(FAKE), spec.actor)
+    argv = (sys.executable, "-P", "-S", str(FAKE), spec.name)
     return msgspec.structs.replace(spec, argv=argv, stop_timeout=1.0)
 
 

@@ -16,7 +16,8 @@ def test_the_order_of_start_is_that_of_the_numbers() -> None:
 
 
 def test_a_copy_has_its_number_and_its_actor() -> None:
-    assert spec("front.1").copy(3).name == "front.3"
+    copy = spec("front.1", argv=("/bin/true", "-m", "actors", "front.1")).copy(3)
+    assert (copy.name, copy.argv) == ("front.3", ("/bin/true", "-m", "actors", "front.3"))
     assert spec("front.1").actor == spec("front.1").copy(3).actor == "front"
 
 
