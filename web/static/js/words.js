@@ -114,7 +114,7 @@ const ENGLISH = {
   "people.unblock": "Unblock",
   "people.open": "Open chat",
   "people.remove": "Remove contact",
-  "people.self": "That is you",
+  "people.is.self": "That is you",
   "people.is.contact": "In contact",
   "people.is.incoming": "Asks to chat with you",
   "people.is.outgoing": "Has not accepted yet",

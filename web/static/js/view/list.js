@@ -173,8 +173,8 @@ export class ConversationList {
 
   lines(view) {
     const text = view.draft
-      ? h("span.row-text", { dir: "auto" }, h("em", {}, say("list.draft")), view.draft)
-      : h("span.row-text", { dir: "auto" }, view.text);
+      ? h("span.row-text", {}, h("em", {}, say("list.draft")), h("bdi", {}, view.draft))
+      : h("span.row-text", {}, h("bdi", {}, view.text));
     const count = view.unread > 99 ? "99+" : String(view.unread);
     return h(
       "span.row-lines",
@@ -182,7 +182,7 @@ export class ConversationList {
       h(
         "span.row-line",
         {},
-        h("span.row-name", { dir: "auto" }, view.name),
+        h("span.row-name", {}, h("bdi", {}, view.name)),
         view.at && h("time.row-time", { datetime: view.exact, title: wholeOf(view.exact) }, view.at),
       ),
       h(

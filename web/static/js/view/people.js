@@ -160,7 +160,8 @@ export class PeoplePage {
       return;
     }
     const rows = this.hits.map((user, at) => {
-      const row = this.person(user, this.relation(user));
+      const relation = this.relation(user);
+      const row = this.person(user, relation, relation === "none" ? "" : say(`people.is.${relation}`));
       if (at === this.chosen) row.dataset.chosen = "true";
       return row;
     });
@@ -171,13 +172,12 @@ export class PeoplePage {
     return user.id === this.store.me.id ? "self" : this.store.relationOf(user.id);
   }
 
-  person(user, relation, detail = "") {
-    const words = detail || ({ self: say("people.self") }[relation] ?? (["none", "removed"].includes(relation) ? "" : say(`people.is.${relation}`)));
+  person(user, relation, words = "") {
     return h(
       `div.person${relation === "incoming" ? ".wide-actions" : ""}`,
       { "data-user": user.id, "data-relation": relation },
       avatar(user),
-      h("span.who", {}, h("b", { dir: "auto" }, nameOf(user)), h("span", {}, `@${user.username}${words ? ` · ${words}` : ""}`)),
+      h("span.who", {}, h("b", {}, h("bdi", {}, nameOf(user))), h("span", {}, `@${user.username}${words ? ` · ${words}` : ""}`)),
       h("span.actions", {}, this.actions(user, relation)),
     );
   }
