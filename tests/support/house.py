@@ -22,6 +22,7 @@ from actors.front import Front
 from actors.router import Router
 from actors.runtime import Actor, Environment, Mail, Post
 from actors.runtime.dispatch import Result, Work, dispatch
+from protocols.contacts import RequestContact
 from protocols.errors import Refusal
 from protocols.frames import SUBPROTOCOL
 from protocols.mail import Beat, Command, FrontItem, Outcome, PushBatch, reply_type
@@ -69,9 +70,11 @@ class Owner:
             batch = deque([first])
             while not self.told.empty():
                 batch.append(self.told.get_nowait())
-            works = [told.item for told in batch]
-            results = await self.database.run(lambda tx, works=works: dispatch(self.actor, tx, works))
-            self.tell_of(batch, results)
+            self.tell_of(batch, await self._done([told.item for told in batch]))
+
+    async def _done(self, works: list[Work]) -> list[Result]:
+        results: list[Result] = await self.database.run(lambda tx: dispatch(self.actor, tx, works))
+        return results
 
     def tell_of(self, batch: "deque[_Told]", results: list[Result]) -> None:
         items: list[FrontItem] = []
@@ -88,9 +91,7 @@ class Owner:
             if self.lose:
                 self.lose -= 1
                 return
-            self.let_out(
-                PushBatch(source=self.name, incarnation=str(self.life), number=self.number, items=items)
-            )
+            self.let_out(PushBatch(source=self.name, incarnation=str(self.life), number=self.number, items=items))
 
     def beat(self, state: str = "running") -> None:
         self.let_out(Beat(source=self.name, incarnation=str(self.life), number=self.number, state=state))
@@ -239,12 +240,11 @@ class House:
 
     async def befriend(self, one: Person, other: Person) -> None:
         """Both ask each other, which is acceptance."""
-        await self.owners_ask(one, other)
-        await self.owners_ask(other, one)
+        await self.request(one, other)
+        await self.request(other, one)
 
-    async def owners_ask(self, one: Person, other: Person) -> None:
-        from protocols.contacts import RequestContact  # noqa: PLC0415  (only here)
-
+    async def request(self, one: Person, other: Person) -> None:
+        """One asks the other to be in contact."""
         await self.post.ask("contacts", RequestContact(to=other.id), within=5, person=one.id)
 
     def beat(self) -> None:

@@ -1,0 +1,255 @@
+"""Fan-out, outcomes, gaps and the states of owners, with a clock and delays in the test's hand."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from protocols.errors import Refusal
+from protocols.mail import Beat, Command, FrontItem, Outcome, Push, PushBatch, SessionsOver
+from protocols.router import SendMessage
+from web.hub import Hub
+
+SEND = SendMessage(to="bob", body="hello")
+
+
+@dataclass(eq=False)
+class FakePort:
+    user: str
+    session: str = "s"
+    address: str | None = None
+    frames: list[bytes] = field(default_factory=list)
+    outcomes: list[tuple[int, Outcome]] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+
+    def push(self, frame: bytes, /) -> None:
+        self.frames.append(frame)
+
+    def outcome(self, ticket: int, outcome: Outcome, /) -> None:
+        self.outcomes.append((ticket, outcome))
+
+    def resync(self) -> None:
+        self.events.append("resync")
+
+    def over(self) -> None:
+        self.events.append("over")
+
+    def restart(self) -> None:
+        self.events.append("restart")
+
+
+class World:
+    """A hub with its mail, its clock and its delays."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.mail: list[tuple[str, Command[Any], str, str, str]] = []
+        self.later: list[tuple[float, Callable[[], None]]] = []
+        self.full = False
+        self.hub = Hub(
+            self,
+            monotonic=lambda: self.now,
+            later=lambda delay, call: self.later.append((delay, call)),
+            spread=lambda _low, high: high,
+            beat=2.0,
+        )
+
+    incarnation = "front.1:abc"
+
+    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002  (Post names it so)
+        if self.full:
+            raise Refusal("unavailable")
+        self.mail.append((to, command, id, person, correlation))
+
+    def port(self, user: str, session: str = "s", address: str | None = None) -> FakePort:
+        port = FakePort(user, session, address)
+        self.hub.join(port)
+        return port
+
+    def batch(self, number: int, *items: FrontItem, life: str = "1", source: str = "router") -> None:
+        self.hub.receive(PushBatch(source=source, incarnation=life, number=number, items=list(items)))
+
+    def beat(self, number: int = 0, state: str = "running", life: str = "1", source: str = "router") -> None:
+        self.hub.receive(Beat(source=source, incarnation=life, number=number, state=state))
+
+    def run_later(self) -> list[float]:
+        due, self.later = self.later, []
+        for _, call in due:
+            call()
+        return [delay for delay, _ in due]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_push_reaches_every_socket_of_its_people_and_nobody_else(world: World) -> None:
+    ann, ann2, bob, cat = world.port("ann"), world.port("ann"), world.port("bob"), world.port("cat")
+    world.batch(1, Push(to=["ann", "bob", "nobody"], frame=b"f"))
+    assert [port.frames for port in (ann, ann2, bob, cat)] == [[b"f"], [b"f"], [b"f"], []]
+
+
+@pytest.mark.parametrize("outcome_first", [True, False])
+def test_the_socket_that_sent_gets_the_outcome_and_not_the_push(world: World, outcome_first: bool) -> None:
+    ann, second, bob = world.port("ann"), world.port("ann"), world.port("bob")
+    world.hub.tell(ann, 7, "router", SEND, "c1")
+    [(to, command, name, person, correlation)] = world.mail
+    assert (to, command, name, person) == ("router", SEND, "c1", "ann")
+    assert correlation.startswith("front.1:abc/")
+    outcome = Outcome(correlation=correlation)
+    push = Push(to=["ann", "bob"], frame=b"f", correlation=correlation)
+    items: list[FrontItem] = [outcome, push] if outcome_first else [push, outcome]
+    world.batch(1, *items)
+    assert (ann.frames, second.frames, bob.frames) == ([], [b"f"], [b"f"])
+    assert ann.outcomes == [(7, outcome)]
+    assert world.hub.waiting == 0
+
+
+def test_outcomes_of_other_fronts_and_of_closed_sockets_are_dropped(world: World) -> None:
+    ann = world.port("ann")
+    world.hub.tell(ann, 1, "router", SEND, "c1")
+    correlation = world.mail[0][4]
+    world.hub.leave(ann)
+    assert world.hub.waiting == 0
+    world.batch(1, Outcome(correlation=correlation), Outcome(correlation="front.2:x/1"))
+    assert ann.outcomes == []
+
+
+def test_a_command_that_was_not_taken_is_not_waited_for(world: World) -> None:
+    ann = world.port("ann")
+    world.full = True
+    with pytest.raises(Refusal, match="unavailable"):
+        world.hub.tell(ann, 1, "router", SEND, "c1")
+    assert world.hub.waiting == 0
+
+
+def test_leaving_twice_is_leaving_once_and_counts_go_back(world: World) -> None:
+    one, two = world.port("ann", address="203.0.113.7"), world.port("ann", address="203.0.113.7")
+    assert (world.hub.of_person("ann"), world.hub.of_address("203.0.113.7")) == (2, 2)
+    assert not world.hub.nobody.is_set()
+    world.hub.leave(one)
+    world.hub.leave(one)
+    assert (world.hub.of_person("ann"), world.hub.of_address("203.0.113.7")) == (1, 1)
+    world.hub.leave(two)
+    assert (world.hub.of_person("ann"), world.hub.of_address("203.0.113.7")) == (0, 0)
+    assert world.hub.nobody.is_set()
+
+
+def test_consecutive_numbers_and_their_beats_resync_nobody(world: World) -> None:
+    world.port("ann")
+    world.beat(0)
+    world.batch(1)
+    world.batch(2)
+    world.beat(2)
+    world.batch(3)
+    assert world.later == []
+
+
+@pytest.mark.parametrize("gap", ["batch", "beat", "new life", "unknown owner"])
+def test_whatever_may_have_been_missed_resyncs_every_socket_once(world: World, gap: str) -> None:
+    ann, bob = world.port("ann"), world.port("bob")
+    world.beat(0)
+    world.batch(1)
+    match gap:
+        case "batch":
+            world.batch(3)
+        case "beat":
+            world.beat(2)
+        case "new life":
+            world.beat(0, life="2")
+        case _:
+            world.beat(5, source="contacts")
+    world.hub.missed()
+    assert all(0 < delay <= 3.0 for delay in world.run_later())
+    assert (ann.events, bob.events) == (["resync"], ["resync"])
+    world.hub.missed()
+    world.run_later()
+    assert ann.events == ["resync", "resync"]
+
+
+def test_a_batch_that_comes_twice_is_delivered_once(world: World) -> None:
+    ann = world.port("ann")
+    world.batch(1, Push(to=["ann"], frame=b"f"))
+    world.batch(1, Push(to=["ann"], frame=b"f"))
+    assert ann.frames == [b"f"]
+    assert world.later == []
+
+
+def test_a_resync_forgets_what_was_told_and_spares_those_who_left(world: World) -> None:
+    ann, bob = world.port("ann"), world.port("bob")
+    world.hub.tell(ann, 1, "router", SEND, "c1")
+    world.hub.missed()
+    world.hub.leave(bob)
+    world.run_later()
+    assert world.hub.waiting == 0
+    assert (ann.events, bob.events) == (["resync"], [])
+
+
+def test_resyncs_of_many_are_spread_but_not_without_end(world: World) -> None:
+    for number in range(5_000):
+        world.port(f"p{number}")
+    world.hub.missed()
+    assert {delay for delay, _ in world.later} == {3.0}
+
+
+def test_an_ended_session_ends_its_sockets_only(world: World) -> None:
+    one, other = world.port("ann", "s1"), world.port("ann", "s2")
+    world.batch(1, SessionsOver(["s1", "s9"]), source="auth")
+    assert (one.events, other.events) == (["over"], [])
+
+
+def states(world: World) -> dict[str, str]:
+    return {state.name: state.state for state in world.hub.states()}
+
+
+def test_silence_of_three_beats_is_down_and_sockets_are_told_once(world: World) -> None:
+    ann = world.port("ann")
+    assert set(states(world).values()) == {"running"}
+    for name in ("auth", "contacts", "router"):
+        world.beat(source=name)
+    world.now += 6.5
+    world.beat(source="auth")
+    world.hub.look()
+    world.hub.look()
+    assert states(world) == {"auth": "running", "contacts": "down", "router": "down"}
+    assert [json.loads(frame) for frame in ann.frames] == [
+        {"type": "actor", "name": "contacts", "state": "down"},
+        {"type": "actor", "name": "router", "state": "down"},
+    ]
+    assert not world.hub.silent
+    world.beat()
+    assert json.loads(ann.frames[-1]) == {"type": "actor", "name": "router", "state": "running"}
+    world.now += 60
+    assert world.hub.silent
+
+
+def test_owners_that_were_never_heard_are_down_after_a_while(world: World) -> None:
+    assert states(world)["router"] == "running"
+    world.now += 7
+    assert states(world)["router"] == "down"
+
+
+def test_what_a_beat_says_is_told_at_once(world: World) -> None:
+    ann = world.port("ann")
+    world.beat(state="degraded")
+    world.beat(state="stopping")
+    told = [json.loads(frame)["state"] for frame in ann.frames]
+    assert told == ["degraded", "down"]
+
+
+async def test_http_waits_for_an_outcome_or_learns_that_it_is_queued(world: World) -> None:
+    world.beat()
+    waiting = asyncio.ensure_future(world.hub.told("router", SEND, id="c", person="ann", within=5))
+    await asyncio.sleep(0)
+    outcome = Outcome(correlation=world.mail[0][4])
+    world.batch(1, outcome)
+    assert await waiting == outcome
+    assert await world.hub.told("router", SEND, id="c", person="ann", within=0.001) is None
+    world.now += 60
+    assert await world.hub.told("router", SEND, id="c", person="ann", within=600) is None
+    assert len(world.mail) == 3
+    assert world.hub.waiting == 0

@@ -1,0 +1,285 @@
+"""The socket's protocol, without a socket."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec import Raw, msgpack
+
+from protocols.errors import ErrorBody, Refusal
+from protocols.mail import Done, Outcome
+from protocols.router import Receipt, SendMessage, Stored
+from web.session import HASTY, Action, Hangup, Mention, ReadOn, Session, Tell, Transmit
+
+
+def session(window: int = 4, wait: float = 0.0) -> Session:
+    return Session(window=window, admit=lambda: wait)
+
+
+def send(number: int, **changed: Any) -> str:
+    frame = {"type": "send", "id": f"f{number}", "client_id": f"c{number}", "to": "bob", "body": "hello", **changed}
+    return json.dumps(frame)
+
+
+def stored(seq: int) -> Outcome:
+    value = Stored(conversation="k", seq=seq, version=seq, message_id=f"m{seq}", at=1_700_000_000_123)
+    return Outcome(correlation="x", value=Raw(msgpack.encode(value)))
+
+
+def error(code: str) -> Outcome:
+    return Outcome(correlation="x", error=ErrorBody(code, "no"))
+
+
+def sent(actions: Sequence[Action]) -> list[dict[str, Any]]:
+    return [json.loads(action.frame) for action in actions if isinstance(action, Transmit)]
+
+
+def told(actions: Sequence[Action]) -> list[Tell]:
+    return [action for action in actions if isinstance(action, Tell)]
+
+
+def hung_up(actions: Sequence[Action]) -> int | None:
+    codes = [action.code for action in actions if isinstance(action, Hangup)]
+    return codes[0] if codes else None
+
+
+def test_a_send_is_told_with_its_client_id_and_answered_once_by_what_is_stored() -> None:
+    one = session()
+    [tell] = told(one.received(send(1, reply_to="m9")))
+    assert tell.command == SendMessage(to="bob", body="hello", reply_to="m9")
+    assert tell.id == "c1"
+    assert sent(one.outcome(tell.ticket, stored(7))) == [
+        {
+            "type": "ok",
+            "id": "f1",
+            "conversation": "k",
+            "seq": 7,
+            "version": 7,
+            "message_id": "m7",
+            "at": "2023-11-14T22:13:20.123Z",
+        }
+    ]
+    assert one.outcome(tell.ticket, stored(7)) == ()
+
+
+def test_the_sender_cannot_be_named_in_a_frame() -> None:
+    [answer] = sent(session().received(send(1, sender="eve")))
+    assert (answer["type"], answer["code"], answer["id"]) == ("error", "invalid", "f1")
+
+
+def test_a_definite_refusal_is_answered_and_the_socket_stays() -> None:
+    one = session()
+    [tell] = told(one.received(send(1)))
+    [answer] = sent(one.outcome(tell.ticket, error("not_a_contact")))
+    assert (answer["type"], answer["id"], answer["code"]) == ("error", "f1", "not_a_contact")
+    assert not one.over
+    assert one.under_way == 0
+
+
+def test_a_refusal_that_may_be_retried_closes_so_that_order_holds() -> None:
+    one = session()
+    [first] = told(one.received(send(1)))
+    [second] = told(one.received(send(2)))
+    actions = one.outcome(first.ticket, error("unavailable"))
+    assert hung_up(actions) == 1013
+    assert sent(actions) == []
+    assert one.outcome(second.ticket, stored(1)) == ()
+
+
+def test_a_full_lane_closes_as_well() -> None:
+    one = session()
+    [tell] = told(one.received(send(1)))
+    assert hung_up(one.refused(tell.ticket, Refusal("unavailable"))) == 1013
+
+
+def test_the_command_beyond_the_window_is_held_back_in_order() -> None:
+    one = session(window=2)
+    tells = [tell for number in (1, 2) for tell in told(one.received(send(number)))]
+    assert not one.full
+    assert told(one.received(send(3))) == []
+    assert one.full
+    actions = one.outcome(tells[0].ticket, stored(1))
+    assert [tell.id for tell in told(actions)] == ["c3"]
+    assert not one.full
+
+
+def test_a_window_that_stays_full_ends_the_socket() -> None:
+    one = session(window=1)
+    one.received(send(1))
+    one.received(send(2))
+    assert hung_up(one.stalled()) == 1013
+    assert not one.full
+
+
+def test_pings_are_answered_while_the_window_is_full() -> None:
+    one = session(window=1)
+    one.received(send(1))
+    assert sent(one.received('{"type":"ping","id":"p"}')) == [{"type": "pong", "id": "p"}]
+    assert sent(one.received('{"type":"ping"}')) == [{"type": "pong"}]
+
+
+def test_receipts_are_answered_when_they_have_an_id() -> None:
+    one = session()
+    [tell] = told(one.received('{"type":"read","conversation":"k","seq":3,"id":"r"}'))
+    assert tell.command == Receipt(conversation="k", read=3)
+    done = Outcome(correlation="x", value=Raw(msgpack.encode(Done())))
+    assert sent(one.outcome(tell.ticket, done)) == [{"type": "ok", "id": "r"}]
+    [mention] = one.received('{"type":"delivered","conversation":"k","seq":4}')
+    assert mention == Mention(Receipt(conversation="k", delivered=4))
+
+
+def test_sync_is_read_on_and_its_failure_leaves_the_socket_open() -> None:
+    one = session()
+    assert one.received('{"type":"sync","id":"s","since":"e.1"}') == (ReadOn("s", "e.1"),)
+    [page] = sent(one.read_on("s", [], "e.2", more=False))
+    assert page == {"type": "ok", "id": "s", "changes": [], "next": "e.2", "more": False}
+    [answer] = sent(one.cannot_read_on("s", Refusal("unavailable", retry_after=1)))
+    assert (answer["code"], answer["retry_after"]) == ("unavailable", 1)
+    assert not one.over
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        send(1, body=""),
+        send(1, body="x" * 8001),
+        send(1, body=5),
+        send(1, to=""),
+        send(1, to="../etc"),
+        send(1, extra=1),
+        send(1, client_id=None),
+        '{"type":"send","id":"f1"}',
+        '{"type":"read","id":"f1","conversation":"k","seq":0}',
+        '{"type":"read","id":"f1","conversation":"k","seq":1e400}',
+        '{"type":"react","id":"f1","client_id":"c","conversation":"k","message_id":"m","emoji":"","on":true}',
+    ],
+)
+def test_a_bad_field_is_an_error_with_the_frames_own_id_and_no_strike(text: str) -> None:
+    one = session()
+    for _ in range(10):
+        [answer] = sent(one.received(text))
+        assert (answer["type"], answer["id"], answer["code"]) == ("error", "f1", "invalid")
+    assert not one.over
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "5", "[" * 5_000, '{"type":"nonsense"}', '{"id":"a"}', '{"type":5}', "\x00"]
+)
+def test_the_third_frame_in_a_row_that_is_none_ends_the_socket(text: str) -> None:
+    one = session()
+    for _ in range(2):
+        actions = one.received(text)
+        assert sent(actions)[0]["code"] == "invalid"
+        assert hung_up(actions) is None
+    actions = one.received(text)
+    assert sent(actions)[0]["code"] == "invalid"
+    assert hung_up(actions) == 1008
+
+
+def test_a_good_frame_forgives_strikes_and_binary_frames_are_strikes() -> None:
+    one = session()
+    for _ in range(5):
+        one.received("{")
+        one.received_binary()
+        assert not one.over
+        one.received('{"type":"ping"}')
+
+
+def test_an_id_that_is_no_id_is_answered_by_null() -> None:
+    [answer] = sent(session().received('{"type":"send","id":7}'))
+    assert answer["id"] is None
+
+
+def test_beyond_the_rate_a_frame_is_answered_with_when_to_come_back() -> None:
+    one = session(wait=0.25)
+    [answer] = sent(one.received(send(1)))
+    assert (answer["code"], answer["id"], answer["retry_after"]) == ("rate_limited", "f1", 0.25)
+
+
+def test_who_never_slows_down_is_sent_away() -> None:
+    one = session(wait=0.25)
+    codes = [hung_up(one.received(send(number))) for number in range(HASTY)]
+    assert codes[:-1] == [None] * (HASTY - 1)
+    assert codes[-1] == 4008
+
+
+def test_a_resync_forgets_what_is_unanswered_and_lets_held_commands_go() -> None:
+    one = session(window=1)
+    [first] = told(one.received(send(1)))
+    one.received(send(2))
+    actions = one.resync()
+    assert sent(actions) == [{"type": "resync"}]
+    assert [tell.id for tell in told(actions)] == ["c2"]
+    assert one.outcome(first.ticket, stored(1)) == ()
+
+
+def test_nothing_comes_out_of_a_session_that_is_over() -> None:
+    one = session()
+    [tell] = told(one.received(send(1)))
+    one.stalled()
+    assert one.received(send(2)) == ()
+    assert one.received_binary() == ()
+    assert one.outcome(tell.ticket, stored(1)) == ()
+    assert one.refused(tell.ticket, Refusal("unavailable")) == ()
+    assert one.resync() == ()
+    assert one.stalled() == ()
+    assert one.read_on("s", [], "", more=False) == ()
+    assert one.cannot_read_on("s", Refusal("unavailable")) == ()
+
+
+class Commands(RuleBasedStateMachine):
+    """Against a model: whatever comes in whatever order, each command is told once, in order, and answered once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = session(window=3)
+        self.number = 0
+        self.given: list[str] = []
+        self.told: list[str] = []
+        self.open: dict[int, str] = {}
+        self.answered: list[str] = []
+
+    def take(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            match action:
+                case Tell(ticket, _, name):
+                    self.told.append(name)
+                    self.open[ticket] = f"f{name[1:]}"
+                case Transmit(frame):
+                    answer = json.loads(frame)
+                    if answer["type"] in {"ok", "error"}:
+                        self.answered.append(answer["id"])
+
+    @precondition(lambda self: not self.one.full)
+    @rule()
+    def client_sends(self) -> None:
+        self.number += 1
+        self.given.append(f"c{self.number}")
+        self.take(self.one.received(send(self.number)))
+
+    @precondition(lambda self: bool(self.open))
+    @rule(data=st.data(), code=st.sampled_from(["", "not_a_contact", "rate_limited", "client_id_reused"]))
+    def owner_answers(self, data: st.DataObject, code: str) -> None:
+        ticket = data.draw(st.sampled_from(sorted(self.open)))
+        frame = self.open.pop(ticket)
+        before = len(self.answered)
+        self.take(self.one.outcome(ticket, error(code) if code else stored(ticket)))
+        assert self.answered[before] == frame
+        assert self.one.outcome(ticket, stored(1)) == ()
+
+    @invariant()
+    def told_in_order_and_within_the_window(self) -> None:
+        assert self.told == self.given[: len(self.told)]
+        assert len(self.open) <= 3
+        assert self.one.under_way == len(self.open)
+        assert len(self.told) >= len(self.given) - 1
+
+    @invariant()
+    def answered_once(self) -> None:
+        assert len(self.answered) == len(set(self.answered)) == len(self.told) - len(self.open)
+
+
+TestCommands = Commands.TestCase
