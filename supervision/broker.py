@@ -28,8 +28,8 @@ PROGRAMS = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),)
 """Where distributions put the script that runs as any user; the one in /usr/sbin insists on root or its own user."""
 
 MISSING = (
-    "RabbitMQ is not installed: `make setup` installs it on Debian; elsewhere install rabbitmq-server 3.10 or newer, "
-    "or set PARLEY_BROKER__URL to the address of a broker that runs already"
+    "RabbitMQ is not installed: install rabbitmq-server 3.10 or newer (`make setup` does it on Debian, given root or "
+    "sudo), or set PARLEY_BROKER__URL to the address of a broker that runs already"
 )
 
 # The broker's child is one process group with one fate: epmd (which tells rabbitmqctl where the node is) belongs to
@@ -240,5 +240,5 @@ def _environment(paths: Paths, node: Node) -> dict[str, str]:
         "RABBITMQ_LOG_BASE": str(base / "log"),
         "RABBITMQ_LOGS": "-",
         # Few schedulers that never spin: a chat's broker idles most of the time beside the actors it serves.
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +sbwtdio none",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +SDcpu 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
     }
