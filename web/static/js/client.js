@@ -63,8 +63,6 @@ export class Client {
       this.api.get("/contacts"),
       this.api.get("/contacts/requests"),
     ]);
-    if (contacts.status === "fulfilled") this.store.contactList(contacts.value);
-    if (requests.status === "fulfilled") this.store.requestList(requests.value);
     if (list.status === "fulfilled") {
       this.store.conversationList(list.value.conversations);
       if (this.token === null) {
@@ -72,6 +70,8 @@ export class Client {
         if (this.connection.up) this.sync();
       }
     }
+    if (contacts.status === "fulfilled") this.store.contactList(contacts.value);
+    if (requests.status === "fulfilled") this.store.requestList(requests.value);
     this.on.lists(list.status === "fulfilled");
   }
 

@@ -26,7 +26,7 @@ export class Conversation {
   merge(item) {
     this.peer = item.peer;
     this.relation = item.relation;
-    this.since = item.at ?? this.since ?? "";
+    this.since ??= "";
     if (item.version >= this.version && item.seq >= this.seq) {
       this.unreadBase = item.unread;
       this.unreadFrom = item.seq;

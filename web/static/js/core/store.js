@@ -121,9 +121,14 @@ export class Store {
   contactList({ contacts, blocked }) {
     this.contacts = new Map(contacts.map((one) => [one.user.id, one]));
     this.blocked = new Map((blocked ?? []).map((one) => [one.user.id, one]));
-    for (const one of contacts) this.relations.set(one.user.id, "contact");
+    for (const one of contacts) {
+      this.relations.set(one.user.id, "contact");
+      const conversation = this.get(one.conversation);
+      if (conversation) conversation.since = one.at;
+    }
     for (const one of this.blocked.values()) this.relations.set(one.user.id, "blocked");
     this.tell("contacts");
+    this.tell("list");
   }
 
   /** GET /contacts/requests. */

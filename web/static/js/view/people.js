@@ -35,29 +35,20 @@ export class People {
   async carryOut(act, user) {
     const { client, store } = this;
     const pending = store.incoming.get(user.id) ?? store.outgoing.get(user.id);
-    const request = pending ? `/contacts/requests/${pending.id}` : "";
-    if (act === "request") await this.request(user);
-    else if (act === "unblock") await client.command("DELETE", `/contacts/${user.id}/block`);
-    else if (act === "block") await client.command("PUT", `/contacts/${user.id}/block`, {});
-    else if (act === "remove") await client.command("DELETE", `/contacts/${user.id}`);
-    else if (act === "cancel") await client.command("DELETE", request);
-    else await client.command("POST", `${request}/${act}`, {});
-    await client.loadLists();
-    this.settle(act, user);
-    if (act === "accept") this.openChat(user);
-  }
-
-  async request(user) {
-    const { request } = await this.client.command("POST", "/contacts/requests", { user_id: user.id });
-    if (request?.relation === "contact") this.openChat(user);
-  }
-
-  /** The lists tell who is in contact; that somebody is nothing any more shows by absence. */
-  settle(act, user) {
-    const { store } = this;
-    const listed = store.contacts.has(user.id) || store.incoming.has(user.id) || store.outgoing.has(user.id);
-    if (!listed && !store.blocked.has(user.id)) store.relations.set(user.id, act === "remove" ? "removed" : "none");
-    store.tell("contacts");
+    const request = `/contacts/requests/${pending?.id ?? "gone"}`;
+    const [method, path, body] = {
+      request: ["POST", "/contacts/requests", { user_id: user.id }],
+      cancel: ["DELETE", request],
+      accept: ["POST", `${request}/accept`],
+      decline: ["POST", `${request}/decline`],
+      remove: ["DELETE", `/contacts/${user.id}`],
+      block: ["PUT", `/contacts/${user.id}/block`],
+      unblock: ["DELETE", `/contacts/${user.id}/block`],
+    }[act];
+    const answer = await client.command(method, path, body);
+    const now = answer.contact ?? { ...answer.request, request: answer.request.id };
+    if (store.contact(now)) await client.loadLists();
+    if (now.relation === "contact") this.openChat(user);
   }
 
   conversationWith(userId) {

@@ -84,7 +84,10 @@ export class SettingsPage {
     const fresh = field("new", "new-password");
     const username = h("input", { type: "text", autocomplete: "username", value: this.store.me.username, hidden: true });
     const send = async () => {
-      await this.client.command("PUT", "/auth/password", { current: current.input.value, new: fresh.input.value });
+      await this.client.command("PUT", "/auth/password", {
+        current_password: current.input.value,
+        new_password: fresh.input.value,
+      });
       current.input.value = "";
       fresh.input.value = "";
       this.loadSessions();
