@@ -42,7 +42,8 @@ class Verifier:
         """Whether the key that the token names is here. A token that cannot be read names none that is missing."""
         try:
             kid = jwt.get_unverified_header(token).get("kid")
-        except jwt.PyJWTError:
+        # A ValueError comes of bytes in a header that are no text.
+        except (jwt.PyJWTError, ValueError):
             return True
         return not isinstance(kid, str) or kid in self._keys
 
