@@ -1,8 +1,13 @@
 """From records to the frames that show them. Whoever pushes, and whoever answers from the log, renders alike."""
 
+from functools import lru_cache
+
 from protocols.frames import Message, MessageChanged, ReceiptFrame
 from protocols.records import MessageRecord, ReceiptRecord
 from protocols.values import rfc3339
+
+# All messages of a batch have one time, and writing it out would be a sixth of rendering one.
+_moment = lru_cache(maxsize=256)(rfc3339)
 
 
 def message_frame(record: MessageRecord) -> Message:
@@ -14,10 +19,10 @@ def message_frame(record: MessageRecord) -> Message:
         message_id=record.message_id,
         client_id=record.client_id,
         sender=record.sender,
-        at=rfc3339(record.at),
+        at=_moment(record.at),
         body=record.body,
         reply_to=record.reply_to,
-        edited_at=None if record.edited_at is None else rfc3339(record.edited_at),
+        edited_at=None if record.edited_at is None else _moment(record.edited_at),
         deleted=record.deleted,
         reactions=list(record.reactions),
     )
@@ -32,10 +37,10 @@ def changed_frame(record: MessageRecord) -> MessageChanged:
         message_id=record.message_id,
         client_id=record.client_id,
         sender=record.sender,
-        at=rfc3339(record.at),
+        at=_moment(record.at),
         body=record.body,
         reply_to=record.reply_to,
-        edited_at=None if record.edited_at is None else rfc3339(record.edited_at),
+        edited_at=None if record.edited_at is None else _moment(record.edited_at),
         deleted=record.deleted,
         reactions=list(record.reactions),
     )
