@@ -1,0 +1,136 @@
+"""The documents against the front that serves them: every address is described, and answers fit their schemas."""
+
+from pathlib import Path
+from typing import Any
+
+from protocols.values import conversation_of
+from tests.support.house import House, open_house
+from tests.support.schema import Json, check, undeclared
+
+V1 = "/api/v1"
+PAGES = {"/", "/login", "/register", "/logout", "/chat", "/chat/{id}", "/contacts", "/settings", "/favicon.ico", "/ws"}
+
+
+class Witness:
+    """Sends requests, and checks each answer against what the document says of that operation and status."""
+
+    def __init__(self, house: House, document: Json) -> None:
+        self._house = house
+        self._document = document
+        self.seen: set[tuple[str, str, int]] = set()
+
+    async def call(self, method: str, template: str, bearer: dict[str, str], body: Any = None, **names: str) -> Any:
+        path = template.partition("?")[0]
+        status, answer = await self._house.call(method, template.format(**names), body, **bearer)
+        operation = self._document["paths"][path][method.lower()]
+        assert str(status) in operation["responses"], f"{method} {path}: {status} is not foreseen"
+        response = operation["responses"][str(status)]
+        if answer is None:
+            assert "content" not in response
+        else:
+            schema = response["content"]["application/json"]["schema"]
+            check(answer, schema, self._document)
+            assert undeclared(answer, schema, self._document) == set()
+            if "error" in answer:
+                assert answer["error"]["code"] in response["x-codes"], f"{method} {path}: {answer}"
+        self.seen.add((method, path, status))
+        return answer
+
+
+async def test_every_address_is_described(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        _, document = await house.call("GET", f"{V1}/openapi.json")
+        runner = house.front._server._runner
+        assert runner is not None
+        served = {
+            (route.method, route.resource.canonical)
+            for route in runner.app.router.routes()
+            if route.resource is not None and route.method != "HEAD"
+        }
+        described = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
+        assert described <= served
+        rest = {path for _, path in served - described if not path.startswith("/static/")}
+        assert rest <= PAGES, "what is neither a page nor described"
+
+
+async def test_the_socket_is_described_where_it_is(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        status, document = await house.call("GET", f"{V1}/asyncapi.json")
+        assert (status, document["channels"]["socket"]["address"]) == (200, "/ws")
+        ann, bob = await house.person("ann"), await house.person("bob")
+        await house.befriend(ann, bob)
+        async with ann.socket() as socket, bob.socket() as other:
+            frames = [("Hello", socket.hello)]
+            await socket.send(type="send", id="1", client_id="c1", to=bob.id, body="hello")
+            frames.append(("StoredOk", await socket.next("ok")))
+            frames.append(("Message", await other.next("message")))
+            await socket.send(type="sync", id="2", since="")
+            frames.append(("SyncOk", await socket.next("ok")))
+            await socket.send(type="send", id="3", client_id="c1", to=bob.id, body="other")
+            frames.append(("ErrorFrame", await socket.next("error")))
+            await socket.send(type="ping", id="4")
+            frames.append(("Pong", await socket.next("pong")))
+            await other.send(type="read", id="5", conversation=conversation_of(ann.id, bob.id), seq=1)
+            frames.append(("Ok", await other.next("ok")))
+            frames.append(("ReceiptFrame", await socket.next("receipt")))
+            await ann.call("DELETE", f"{V1}/contacts/{bob.id}")
+            frames.append(("Contact", await socket.next("contact")))
+        for name, frame in frames:
+            schema = document["components"]["schemas"][name]
+            check(frame, schema, document, name)
+            assert undeclared(frame, schema, document) == set()
+
+
+async def test_answers_are_what_the_document_says(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        _, document = await house.call("GET", f"{V1}/openapi.json")
+        witness = Witness(house, document)
+        ann, bob = await house.person("ann"), await house.person("bob")
+        mine, his = ann.bearer, bob.bearer
+        conversation = conversation_of(ann.id, bob.id)
+        messages = f"{V1}/conversations/{{id}}/messages"
+
+        await witness.call("GET", "/healthz", {})
+        await witness.call("GET", "/readyz", {})
+        await witness.call("GET", "/.well-known/jwks.json", {})
+        await witness.call("GET", f"{V1}/me", mine)
+        await witness.call("GET", f"{V1}/me", {})
+        await witness.call("GET", f"{V1}/auth/sessions", mine)
+        await witness.call("POST", f"{V1}/auth/login", {}, {"username": "ann", "password": "not hers at all"})
+        await witness.call("POST", f"{V1}/auth/refresh", {}, {"refresh_token": ann.refresh})
+        await witness.call("GET", f"{V1}/users?q=bob", mine)
+        await witness.call("GET", f"{V1}/users?q=b", mine)
+        asked = await witness.call("POST", f"{V1}/contacts/requests", mine, {"user_id": bob.id})
+        await witness.call("GET", f"{V1}/contacts/requests", his)
+        await witness.call("POST", f"{V1}/contacts/requests", mine, {"user_id": "nobody"})
+        accept = f"{V1}/contacts/requests/{{id}}/accept"
+        await witness.call("POST", accept, his, id=asked["request"]["id"])
+        await witness.call("POST", accept, mine, id=asked["request"]["id"])
+        await witness.call("POST", f"{V1}/contacts/requests", his, {"user_id": ann.id})
+        await witness.call("GET", f"{V1}/contacts", mine)
+        new = {"client_id": "c1", "body": "hello"}
+        await witness.call("POST", messages, mine, new, id=conversation)
+        await witness.call("POST", messages, mine, {**new, "body": "other"}, id=conversation)
+        await witness.call("POST", messages, mine, {**new, "sender": bob.id}, id=conversation)
+        await witness.call("GET", messages, his, id=conversation)
+        await witness.call("GET", f"{messages}?since=0", his, id=conversation)
+        await witness.call("GET", messages, his, id="elsewhere")
+        await witness.call("GET", f"{V1}/conversations", his)
+        await witness.call("GET", f"{V1}/sync", his)
+        await witness.call("PUT", f"{V1}/contacts/{{user_id}}/block", mine, user_id=bob.id)
+        await witness.call("POST", messages, his, {**new, "client_id": "c2"}, id=conversation)
+        await witness.call("GET", f"{V1}/conversations", his)
+        house.owners["router"].running.clear()
+        house.owners["router"].beat("stopping")
+        await witness.call("POST", messages, his, {**new, "client_id": "c3"}, id=conversation)
+        house.owners["router"].running.set()
+
+        assert {status for method, path, status in witness.seen if path == messages} == {
+            200,
+            201,
+            202,
+            400,
+            403,
+            404,
+            409,
+        }
