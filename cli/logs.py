@@ -1,6 +1,7 @@
 """`parley logs`: what actors have written, merged, and with -f also what they write from now on."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -33,13 +34,20 @@ def run(args: argparse.Namespace) -> int:
     if not files:
         there = ", ".join(sorted({path.stem for path in paths.logs.glob("*.log")})) or "none; `parley up` writes them"
         raise CommandError(f"there is no log of {args.name or 'anything'} in {paths.logs}; there are: {there}")
-    tails = [Tail(path) for path in files]
+    with contextlib.ExitStack() as stack:
+        return _show(args, paths.logs, stack, files)
+
+
+def _show(args: argparse.Namespace, folder: Path, stack: contextlib.ExitStack, files: Sequence[Path]) -> int:
+    tails = [stack.enter_context(contextlib.closing(Tail(path))) for path in files]
     show = Printer([tail.name for tail in tails], colour=sys.stdout.isatty())
     for tail in tails:
         show.lines(tail.name, tail.last(max(args.lines, 0)))
     while args.follow:
         known = {tail.path for tail in tails}
-        tails += [Tail(path, from_start=True) for path in find(paths.logs, args.name) if path not in known]
+        for path in find(folder, args.name):
+            if path not in known:
+                tails.append(stack.enter_context(contextlib.closing(Tail(path, from_start=True))))
         for tail in tails:
             show.lines(tail.name, tail.new())
         # Files tell nobody that they grew; a fifth of a second is what a reader does not notice.
@@ -87,9 +95,12 @@ class Tail:
             pass  # between the renaming of the old file and the creation of the new one
         return lines
 
-    def _open(self) -> None:
+    def close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+    def _open(self) -> None:
+        self.close()
         try:
             self._file = self.path.open("rb")
         except FileNotFoundError:

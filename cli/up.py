@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 def _detached(settings: Settings, paths: Paths) -> int:
     paths.make()
     address = paths.run / f"up-{secrets.token_hex(4)}"
-    output = paths.logs / "up.log"
+    output = paths.logs / "up.out"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener, output.open("wb") as file:
         listener.bind(str(address))
         try:

@@ -1,0 +1,76 @@
+"""Each fault that can be had without breaking the machine is named, with what to do."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from cli.doctor import Case, examine
+from settings import Paths
+from supervision import broker
+from tests.support.node import installation
+
+
+@pytest.fixture(autouse=True)
+def short_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
+def wrong(folder: Path, status: dict[str, object] | None = None, **sections: dict[str, object]) -> dict[str, str]:
+    settings = installation(folder / "data", **sections)
+    case = Case(settings, Paths.of(settings), status)
+    return {finding.what: finding.mend for finding in examine(case) if finding.mend}
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_a_sound_machine_has_nothing_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "program", lambda: Path("/bin/true"))
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert wrong(tmp_path, web={"port": free_port()}) == {}
+
+
+def test_a_missing_broker_and_its_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "program", lambda: None)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    found = wrong(tmp_path, web={"port": free_port()})
+    assert found["RabbitMQ: missing"] == broker.MISSING
+    assert found["setpriv is missing"] == "install util-linux"
+    assert "epmd is missing" in found
+
+
+def test_a_busy_port_and_a_silent_broker_are_named(tmp_path: Path) -> None:
+    nobody = free_port()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        found = wrong(tmp_path, web={"port": port}, broker={"url": f"amqp://x@127.0.0.1:{nobody}/"})
+    assert "PARLEY_WEB__PORT" in found[f"port {port}"]
+    assert found[f"broker at 127.0.0.1 port {nobody} (Connection refused)"].startswith("correct broker.url")
+
+
+def test_an_open_secret_and_an_unreadable_certificate_are_named(tmp_path: Path) -> None:
+    secrets = tmp_path / "data" / "secrets"
+    secrets.mkdir(parents=True)
+    (secrets / "pepper").touch(0o644)
+    (secrets / "pepper").chmod(0o644)
+    found = wrong(tmp_path, web={"port": free_port(), "tls_certificate": "/no/such", "tls_key": "/no/such"})
+    assert found[f"{secrets / 'pepper'} is open to others"] == f"chmod 600 {secrets / 'pepper'}"
+    assert found["web.tls_key is /no/such"] == "it cannot be read; correct web.tls_key"
+
+
+def test_actors_in_trouble_are_named_with_the_next_step(tmp_path: Path) -> None:
+    rows = [
+        {"name": "auth", "state": "failing", "last_exit": "exit 78"},
+        {"name": "router", "state": "stopped", "last_exit": None},
+        {"name": "front.1", "state": "running", "last_exit": "SIGKILL"},
+    ]
+    found = wrong(tmp_path, {"actors": rows}, broker={"url": "amqp://x@127.0.0.1:1/"})
+    assert found["auth is failing (exit 78)"].startswith("`parley logs auth`")
+    assert found["router is stopped"] == "`parley start router`"
+    assert not [what for what in found if "front.1" in what]

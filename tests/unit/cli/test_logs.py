@@ -1,0 +1,43 @@
+"""Logs are followed through their rotation, whole line by whole line."""
+
+from contextlib import closing
+from pathlib import Path
+
+from cli.logs import Tail, find
+
+
+def test_the_newest_lines_and_then_what_comes(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    path.write_text("one\ntwo\nthree\n")
+    with closing(Tail(path)) as tail:
+        assert tail.last(2) == ["two", "three"]
+        with path.open("a") as log:
+            log.write("four\nfi")
+            log.flush()
+            assert tail.new() == ["four"]
+            log.write("ve\n")
+        assert tail.new() == ["five"]
+        assert tail.new() == []
+
+
+def test_nothing_is_lost_or_doubled_when_the_log_is_rotated(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    path.write_text("one\n")
+    with closing(Tail(path)) as tail:
+        tail.last(10)
+        with path.open("a") as log:
+            log.write("last of the old\n")
+        path.rename(tmp_path / "router.log.1")
+        assert tail.new() == ["last of the old"]
+        path.write_text("first of the new\n")
+        assert tail.new() == ["first of the new"]
+
+
+def test_an_actor_is_all_its_copies(tmp_path: Path) -> None:
+    for name in ("front.1", "front.2", "router", "supervisor"):
+        (tmp_path / f"{name}.log").touch()
+    (tmp_path / "front.1.log.1").touch()
+    assert [path.stem for path in find(tmp_path, "front")] == ["front.1", "front.2"]
+    assert [path.stem for path in find(tmp_path, "front.2")] == ["front.2"]
+    assert len(find(tmp_path, None)) == 4
+    assert find(tmp_path, "nobody") == []
