@@ -45,9 +45,11 @@ def _show(args: argparse.Namespace, folder: Path, stack: contextlib.ExitStack, f
         show.lines(tail.name, tail.last(max(args.lines, 0)))
     while args.follow:
         known = {tail.path for tail in tails}
-        for path in find(folder, args.name):
-            if path not in known:
-                tails.append(stack.enter_context(contextlib.closing(Tail(path, from_start=True))))
+        tails += [
+            stack.enter_context(contextlib.closing(Tail(path, from_start=True)))
+            for path in find(folder, args.name)
+            if path not in known
+        ]
         for tail in tails:
             show.lines(tail.name, tail.new())
         # Files tell nobody that they grew; a fifth of a second is what a reader does not notice.
