@@ -96,6 +96,8 @@ class Server:
     async def drain(self) -> None:
         """Accept nobody new, send sockets away to come back, finish requests that are under way."""
         services = self.services
+        if services.counters.draining:
+            return
         services.counters.draining = True
         for site in self._sites:
             await site.stop()

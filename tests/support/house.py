@@ -6,6 +6,7 @@ owner can be stopped (mail waits), and a push can be lost on purpose.
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -182,7 +183,8 @@ class Socket:
         self.aside: list[dict[str, Any]] = []
 
     async def send(self, **frame: Any) -> None:
-        await self.opened.send_json(frame)
+        # As browsers write it: with escapes a long text of emoji would not fit into a frame.
+        await self.opened.send_str(json.dumps(frame, ensure_ascii=False))
 
     async def next(self, kind: str, within: float = 5.0, **fields: Any) -> dict[str, Any]:
         """The next frame of that type with those fields."""
