@@ -1,6 +1,7 @@
 """What somebody who guards an installation wants to read: who got in, who did not, and what was taken away.
 
-Each event is one line of the logger `parley.security`, with its fields as extras. Passwords and tokens are no fields.
+Each event is one line of the logger `parley.security`: its name is the text, the rest are extras. Passwords and tokens
+are no fields.
 """
 
 import logging
@@ -16,8 +17,7 @@ def event(name: str, *, warning: bool = False, **fields: str) -> None:
     What strangers wrote is made one line of bounded length first, so that it cannot forge others.
     """
     clean = {key: clipped(value) for key, value in fields.items()}
-    words = " ".join([name, *(f"{key}={value!r}" for key, value in clean.items() if value)])
-    _LOG.log(logging.WARNING if warning else logging.INFO, "%s", words, extra={"event": name, **clean})
+    _LOG.log(logging.WARNING if warning else logging.INFO, name, extra={"event": name, **clean})
 
 
 def clipped(text: str, longest: int = _LONGEST) -> str:

@@ -12,8 +12,8 @@ def test_an_event_carries_its_fields_and_nobody_can_forge_a_second_line(caplog: 
         event("login_failed", warning=True, username="ann\r\n2026 INFO login_ok user='ann'", address="")
     (record,) = caplog.records
     assert (record.levelno, record.__dict__["event"]) == (logging.WARNING, "login_failed")
-    assert "\n" not in record.getMessage()
-    assert "\r" not in record.__dict__["username"]
+    assert record.getMessage() == "login_failed"
+    assert record.__dict__["username"] == "ann  2026 INFO login_ok user='ann'"
 
 
 def test_texts_are_clipped() -> None:
