@@ -90,7 +90,10 @@ def _invite(args: argparse.Namespace) -> str:
 
 
 def _list(args: argparse.Namespace) -> str:
-    accounts = asyncio.run(_accounts(Paths.of(load())))
+    paths = Paths.of(load())
+    if not paths.database(AUTH.name).exists():
+        raise CommandError("there are no accounts yet: auth makes its database when it first runs, by `parley up`")
+    accounts = asyncio.run(_accounts(paths))
     rows = [
         {
             "username": account.username,

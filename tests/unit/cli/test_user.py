@@ -133,7 +133,7 @@ def test_the_list_needs_nothing_but_the_database(
 ) -> None:
     monkeypatch.setattr(user, "load", lambda: installation(tmp_path))
     monkeypatch.setattr(user, "PAGE", 2)
-    with pytest.raises(CommandError, match="not there yet"):
+    with pytest.raises(CommandError, match="no accounts yet"):
         parley("list")
 
     async def people() -> None:
