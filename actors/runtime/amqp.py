@@ -62,12 +62,19 @@ async def _as_unreachable() -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if _being_cancelled():
             raise
         raise Unreachable("the connection was lost") from error
     except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError) as error:
+        # A call that is cancelled closes its channel, and may come out as that instead.
+        if _being_cancelled():
+            raise asyncio.CancelledError from error
         raise Unreachable(f"{type(error).__name__}: {error}") from error
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class AmqpBroker(Broker):

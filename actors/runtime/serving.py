@@ -24,6 +24,7 @@ from settings.endpoint import broker_url, broker_user
 
 DRAIN = 10.0
 FLUSH = 5.0
+CANCEL_AGAIN = 0.2
 SENDERS = ("front", "cli")
 """Whose mail owners take: those who act for a signed-in person, or for the operator."""
 
@@ -220,6 +221,11 @@ async def _first_end(tasks: Sequence[asyncio.Task[None]], stopping: asyncio.Even
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
+    waiting = set(tasks)
+    while waiting:
+        # More than once: before Python 3.12 wait_for, which aiormq uses, loses a cancellation that comes in the same
+        # round of the loop as the result.
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN)
     await asyncio.gather(*tasks, return_exceptions=True)
