@@ -136,7 +136,7 @@ async def _body(route: Route, request: web.Request) -> Any:
         return msgspec.json.decode(raw, type=route.body)
     except msgspec.ValidationError as error:
         raise Refusal("invalid", fields=refused_fields(error)) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("invalid", "The body is not valid JSON.") from error
 
 

@@ -5,9 +5,9 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -35,6 +35,8 @@ LOOK: Final = 1.0
 KEEPALIVE: Final = 30.0
 """Seconds that an idle connection is kept, and that a request's head may take."""
 
+BACKLOG: Final = 1024
+
 GOODBYE: Final = 5.0
 HANDLERS: Final = 3.0
 """Seconds in which sockets, and then requests, end when the front is drained."""
@@ -52,7 +54,7 @@ class Server:
         self._post = post
         self._services: Services | None = None
         self._runner: web.AppRunner | None = None
-        self._sites: list[web.BaseSite] = []
+        self._listening: list[asyncio.Server] = []
         self._watch: asyncio.Task[None] | None = None
         self._ended = 0
 
@@ -68,30 +70,24 @@ class Server:
         settings = self._environment.settings
         # From here on, and not from before the first session that anybody brings along.
         self._ended = await self._ended_so_far()
-        self._runner = web.AppRunner(
-            build(self.services, Assets()),
-            keepalive_timeout=KEEPALIVE,
-            shutdown_timeout=HANDLERS,
-            access_log_class=AccessLog,
-        )
+        self._runner = web.AppRunner(build(self.services, Assets()), shutdown_timeout=HANDLERS)
         await self._runner.setup()
+        factory = self._protocols(self._runner)
         context = tls(settings)
-        if sockets:
-            self._sites = [web.SockSite(self._runner, each, ssl_context=context) for each in sockets]
-        else:
-            self._sites = [web.TCPSite(self._runner, settings.web.host, settings.web.port, ssl_context=context)]
-        for site in self._sites:
-            try:
-                await site.start()
-            except OSError as error:
-                reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-                raise SettingsError("web.port", f"{settings.web.host}:{settings.web.port} {reason}") from error
+        loop = asyncio.get_running_loop()
+        try:
+            if sockets:
+                self._listening = [await loop.create_server(factory, sock=each, ssl=context) for each in sockets]
+            else:
+                self._listening = [
+                    await loop.create_server(
+                        factory, settings.web.host, settings.web.port, ssl=context, backlog=BACKLOG
+                    )
+                ]
+        except OSError as error:
+            reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+            raise SettingsError("web.port", f"{settings.web.host}:{settings.web.port} {reason}") from error
         self._watch = asyncio.create_task(self._look_round())
-
-    @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Where this front listens."""
-        return [] if self._runner is None else [(str(each[0]), int(each[1])) for each in self._runner.addresses]
 
     async def drain(self) -> None:
         """Accept nobody new, send sockets away to come back, finish requests that are under way."""
@@ -99,8 +95,8 @@ class Server:
         if services.counters.draining:
             return
         services.counters.draining = True
-        for site in self._sites:
-            await site.stop()
+        for each in self._listening:
+            each.close()
         for port in services.hub.ports:
             port.restart()
         try:
@@ -115,6 +111,31 @@ class Server:
             await self._runner.cleanup()
         for reader in (services.auth, services.contacts, services.router):
             await reader.close()
+
+    def _protocols(self, runner: web.AppRunner) -> Callable[[], web.RequestHandler]:
+        security = self.services.security
+
+        class Protocol(web.RequestHandler):
+            """What cannot be read as HTTP reaches no application; its answer bears the same headers all the same."""
+
+            def handle_error(self, *args: Any, **named: Any) -> web.StreamResponse:
+                response = super().handle_error(*args, **named)
+                security.stamp(response.headers)
+                # The library would name itself and its version otherwise.
+                response.headers["Server"] = "parley"
+                return response
+
+        def protocol() -> web.RequestHandler:
+            if runner.server is None:
+                raise RuntimeError("a connection came in before the server was set up, or after it was taken down")
+            return Protocol(
+                runner.server,
+                loop=asyncio.get_running_loop(),
+                keepalive_timeout=KEEPALIVE,
+                access_log_class=AccessLog,
+            )
+
+        return protocol
 
     async def _look_round(self) -> None:
         while True:

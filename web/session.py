@@ -124,7 +124,7 @@ class Session:
             return ()
         try:
             frame = _decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             return self._unreadable(text, error)
         return self._taken(frame)
 
@@ -226,7 +226,7 @@ class Session:
     def _unreadable(self, text: str, error: Exception) -> Sequence[Action]:
         try:
             named = _decode_named(text)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             return self._strike(None, "This is not a JSON object.")
         frame_id = named.id if isinstance(named.id, str) and 0 < len(named.id) <= 64 else None  # noqa: PLR2004  (FrameId)
         if named.type not in _TYPES:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec import Raw, msgpack
@@ -228,6 +229,24 @@ def test_nothing_comes_out_of_a_session_that_is_over() -> None:
     assert one.stalled() == ()
     assert one.read_on("s", [], "", more=False) == ()
     assert one.cannot_read_on("s", Refusal("unavailable")) == ()
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=6),
+    max_leaves=12,
+)
+_fields = st.sampled_from(["type", "id", "client_id", "to", "body", "conversation", "message_id", "seq", "since", "on"])
+_types = st.sampled_from(["send", "edit", "delete", "react", "read", "delivered", "sync", "ping", "hello"])
+
+
+@given(st.text() | st.dictionaries(_fields, _json | _types).map(json.dumps))
+def test_no_text_whatever_raises_and_each_gets_an_answer(text: str) -> None:
+    one = session()
+    actions = one.received(text)
+    assert actions
+    for answer in sent(actions):
+        assert answer["type"] in {"error", "pong"}
 
 
 class Commands(RuleBasedStateMachine):
