@@ -193,11 +193,15 @@ async def _change(call: Call[Any, Any], command: Command[Relationship]) -> Chang
 
 
 async def _command(call: Call[Any, Any], command: Command[Relationship]) -> Relationship:
-    services = call.services
+    services, me = call.services, call.me.user
+    # Even a command that changes nothing is remembered for days and may be pushed to the other.
+    wait = services.limits.message(me, services.environment.monotonic())
+    if wait:
+        raise Refusal("rate_limited", retry_after=wait)
     # A definite no at once is worth more to a person than a command that is done behind their back later.
     if services.hub.state("contacts") == "down":
         raise Refusal("unavailable", "Contacts are paused at the moment.", retry_after=2.0)
-    return await services.post.ask("contacts", command, within=WITHIN, id=call.command_id, person=call.me.user)
+    return await services.post.ask("contacts", command, within=WITHIN, id=call.command_id, person=me)
 
 
 async def _names(call: Call[Any, Any], entries: list[ContactEntry] | list[RequestEntry]) -> dict[str, User]:
@@ -211,8 +215,9 @@ async def _user(call: Call[Any, Any], user_id: str) -> User:
 
 
 def _changing(method: Any, path: str, handler: Any, summary: str, *errors: str) -> Route:
+    codes = ("client_id_reused", "rate_limited", *errors)
     return Route(
-        method, f"{API}/contacts/{path}", handler, ChangedAnswer, errors=errors, summary=summary, tag="contacts"
+        method, f"{API}/contacts/{path}", handler, ChangedAnswer, errors=codes, summary=summary, tag="contacts"
     )
 
 
@@ -238,23 +243,12 @@ ROUTES: Final = (
         summary="Ask somebody to be in contact. When both have asked, you are.",
         tag="contacts",
     ),
-    _changing("POST", "requests/{id}/accept", _accept, "Accept a request.", "client_id_reused"),
+    _changing("POST", "requests/{id}/accept", _accept, "Accept a request."),
+    _changing("POST", "requests/{id}/decline", _decline, "Decline a request; whoever asked is not told.", "conflict"),
+    _changing("DELETE", "requests/{id}", _cancel, "Take your request back.", "conflict"),
+    _changing("DELETE", "{user_id}", _remove, "End being in contact."),
     _changing(
-        "POST",
-        "requests/{id}/decline",
-        _decline,
-        "Decline a request; whoever asked is not told.",
-        "conflict",
-        "client_id_reused",
+        "PUT", "{user_id}/block", _block, "Block somebody; to them it looks as if you had never been in contact."
     ),
-    _changing("DELETE", "requests/{id}", _cancel, "Take your request back.", "conflict", "client_id_reused"),
-    _changing("DELETE", "{user_id}", _remove, "End being in contact.", "client_id_reused"),
-    _changing(
-        "PUT",
-        "{user_id}/block",
-        _block,
-        "Block somebody; to them it looks as if you had never been in contact.",
-        "client_id_reused",
-    ),
-    _changing("DELETE", "{user_id}/block", _unblock, "Take a block back.", "client_id_reused"),
+    _changing("DELETE", "{user_id}/block", _unblock, "Take a block back."),
 )

@@ -173,6 +173,14 @@ async def test_too_many_requests_say_when_to_come_back(house: House, ann: Person
     assert 3_500 < answer["error"]["retry_after"] <= 3_600
 
 
+async def test_commands_that_change_nothing_cannot_be_repeated_for_ever(tmp_path: Path) -> None:
+    async with open_house(tmp_path / "slow", limits={"messages_per_second": 1, "messages_burst": 2}) as house:
+        ann, bob = await house.person("ann"), await house.person("bob")
+        answers = [await ann.call("PUT", f"{V1}/contacts/{bob.id}/block") for _ in range(3)]
+        assert [status for status, _ in answers] == [200, 200, 429]
+        assert 0 < answers[2][1]["error"]["retry_after"] <= 1
+
+
 async def test_while_contacts_is_away_lists_are_served_and_commands_are_refused(
     house: House, ann: Person, bob: Person
 ) -> None:
