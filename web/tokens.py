@@ -64,7 +64,7 @@ class Verifier:
         try:
             header = jwt.get_unverified_header(token)
             # The type is compared as media types are, without regard to case (RFC 9068, 4).
-            if str(header.get("typ", "")).lower().removeprefix("application/") != TYPE or "crit" in header:
+            if str(header.get("typ", "")).lower().removeprefix("application/") != TYPE:
                 raise Refusal("unauthenticated")
             key = self._keys.get(header.get("kid", ""))
             if key is None:

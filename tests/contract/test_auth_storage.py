@@ -165,9 +165,9 @@ class AuthContract:
             tx.sessions.begin(session(number), f"family-{number}".encode(), CHAIN)
         cursor = tx.journal.change()
         tx.sessions.end(["s3"], NOW)
+        told, cursor = tx.sessions.ended_since(cursor, 2)
         tx.sessions.end(["s3"], NOW + 1)
         tx.sessions.end_of("id-ann", NOW, but="s5")
-        told: list[str] = []
         while True:
             page, cursor = tx.sessions.ended_since(cursor, 2)
             if not page:

@@ -159,10 +159,17 @@ async def test_unknown_wrong_and_disabled_are_refused_alike_after_the_same_work(
     }
 
 
-@pytest.mark.parametrize("username", ["ann", "nobody", "no such name"])
-async def test_guessing_is_limited_for_names_that_exist_and_for_others(desk: Desk, username: str) -> None:
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [("ann", OTHER_PASSWORD), ("nobody", PASSWORD), ("no such name", PASSWORD), ("disabled", PASSWORD)],
+)
+async def test_guessing_is_limited_for_names_that_exist_and_for_others(
+    desk: Desk, username: str, password: str
+) -> None:
     await desk.register("ann")
-    guess = LogIn(username=username, password=OTHER_PASSWORD)
+    await desk.register("disabled")
+    await desk.do(DisableUser(username="disabled"))
+    guess = LogIn(username=username, password=password)
     for _ in range(5):
         assert (await desk.refused(guess)).code == "wrong_credentials"
     refusal = await desk.refused(LogIn(username=username, password=PASSWORD))
