@@ -193,7 +193,13 @@ async def _end_session(call: Call[None, None]) -> None:
 
 async def _change_password(call: Call[NewPassword, None]) -> None:
     command = ChangePassword(session=call.me.session, current=call.body.current_password, new=call.body.new_password)
-    await call.services.post.ask("auth", command, within=HASHING, id=call.command_id, person=call.me.user)
+    try:
+        await call.services.post.ask("auth", command, within=HASHING, id=call.command_id, person=call.me.user)
+    except Refusal as refusal:
+        body = refusal.body
+        # The mail has names of its own for what the body's fields are called.
+        fields = {f"{name}_password": wrong for name, wrong in (body.fields or {}).items()} or None
+        raise Refusal(body.code, body.message, fields=fields, retry_after=body.retry_after) from refusal
 
 
 async def _me(call: Call[None, None]) -> Me:
@@ -299,7 +305,7 @@ ROUTES: Final = (
         f"{API}/auth/password",
         _change_password,
         body=NewPassword,
-        errors=("wrong_credentials", "rate_limited"),
+        errors=("rate_limited",),
         summary="Another password; every other session ends.",
         tag="auth",
     ),
@@ -310,7 +316,7 @@ ROUTES: Final = (
         f"{API}/me",
         _delete_account,
         body=Password,
-        errors=("wrong_credentials", "rate_limited"),
+        errors=("rate_limited",),
         summary="Delete your account, for ever.",
         tag="me",
     ),

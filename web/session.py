@@ -229,7 +229,7 @@ class Session:
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return self._strike(None, "This is not a JSON object.")
         frame_id = named.id if isinstance(named.id, str) and 0 < len(named.id) <= 64 else None  # noqa: PLR2004  (FrameId)
-        if named.type not in _TYPES:
+        if not isinstance(named.type, str) or named.type not in _TYPES:
             return self._strike(frame_id, "There is no such type of frame.")
         # A known frame with a bad field is a mistake of somebody who speaks our language: no strike.
         wait = self._admit()
