@@ -1,0 +1,146 @@
+"""The tree over small real processes, without signals from outside: order, types, faults of the start itself."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from settings import SettingsError
+from supervision.child import Around
+from supervision.policy import Limits
+from supervision.spec import ChildSpec
+from supervision.tree import RefusedError, Tree
+from tests.support.waiting import eventually
+
+LIMITS = Limits(burst=3, window=60.0, base=0.01, cap=30.0)
+Maker = Callable[..., Tree]
+
+
+def sh(name: str, script: str, **changes: object) -> ChildSpec:
+    plain = ChildSpec(name=name, argv=("/bin/sh", "-c", script), env={"PATH": "/usr/bin:/bin"}, notify=False)
+    return msgspec.structs.replace(plain, **{"stop_timeout": 2.0, **changes})
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Maker]:
+    loop = asyncio.get_running_loop()
+    trees: list[Tree] = []
+    quiet = logging.getLogger("tests.quiet")
+    quiet.propagate = False
+    around = Around(
+        limits=LIMITS, run=tmp_path, logs=tmp_path, log_limit=1 << 20, log_keep=1, journal=quiet, random=lambda: 1.0
+    )
+
+    def plant(*specs: ChildSpec, renew: dict[str, Callable[[], ChildSpec]] | None = None) -> Tree:
+        tree = Tree(specs, around, start_wait=0.3, stop_timeout=5.0, renew=renew or {})
+        loop.add_signal_handler(signal.SIGCHLD, tree.reap)
+        trees.append(tree)
+        return tree
+
+    yield plant
+    for tree in trees:
+        await tree.stop_all()
+        tree.close()
+    loop.remove_signal_handler(signal.SIGCHLD)
+
+
+def states(tree: Tree) -> dict[str, str]:
+    return {child.name: child.state for child in tree.children}
+
+
+async def test_one_that_is_never_ready_is_waited_for_and_then_passed(make: Maker) -> None:
+    tree = make(sh("mute", "sleep 60", notify=True, order=1), sh("next", "sleep 60", order=2))
+    await asyncio.wait_for(tree.start_all(), 2)
+    assert states(tree) == {"mute": "starting", "next": "running"}
+
+
+async def test_one_that_nobody_waits_for_holds_nothing_up(make: Maker) -> None:
+    tree = make(sh("slow", "sleep 60", notify=True, waited_for=False), sh("next", "sleep 60", order=2))
+    began = asyncio.get_running_loop().time()
+    await tree.start_all()
+    assert asyncio.get_running_loop().time() - began < 0.3
+    assert states(tree)["next"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "state"),
+    [
+        ("transient", 0, "stopped"),
+        ("temporary", 1, "stopped"),
+        ("transient", 1, "failing"),
+        ("permanent", 0, "failing"),
+        ("permanent", 78, "failing"),
+    ],
+)
+async def test_what_becomes_of_each_type(make: Maker, kind: str, code: int, state: str) -> None:
+    tree = make(sh("one", f"exit {code}", restart=kind))
+    await tree.start_all()
+    child = tree.children[0]
+    assert await child.until(lambda: child.state == state, 5)
+    assert child.last_exit == f"exit {code}"
+    assert child.restarts == (LIMITS.burst if state == "failing" and code != 78 else 0)
+
+
+async def test_a_program_that_is_missing_is_a_failure_like_others(make: Maker) -> None:
+    tree = make(sh("one", "", argv=("/no/such/program",)))
+    await tree.start_all()
+    child = tree.children[0]
+    assert await child.until(lambda: child.state == "failing", 5)
+    assert child.last_exit == "could not start: No such file or directory"
+
+
+async def test_a_spec_that_cannot_be_renewed_waits_for_somebody(make: Maker) -> None:
+    faults = [SettingsError("broker.url", "RabbitMQ is not installed")]
+
+    def renew() -> ChildSpec:
+        if faults:
+            raise faults.pop()
+        return sh("broker", "sleep 60")
+
+    tree = make(sh("broker", "exit 1"), renew={"broker": renew})
+    await tree.start_all()
+    assert states(tree) == {"broker": "failing"}
+    assert tree.children[0].last_exit == "could not start: broker.url: RabbitMQ is not installed"
+    await tree.start("broker")
+    assert states(tree) == {"broker": "running"}
+
+
+async def test_the_start_by_hand_tells_of_failure(make: Maker) -> None:
+    tree = make(sh("one", "exit 3", notify=True))
+    with pytest.raises(RefusedError, match=r"one does not start \(exit 3\)") as caught:
+        await tree.start("one")
+    assert caught.value.code == "not_ready"
+
+
+async def test_nothing_starts_while_all_stops(make: Maker, tmp_path: Path) -> None:
+    deaf = tmp_path / "deaf"
+    tree = make(sh("one", f"trap '' TERM; touch {deaf}; sleep 60"))
+    await tree.start_all()
+    await eventually(deaf.exists)
+    restart = asyncio.create_task(tree.restart("one"))
+    await eventually(lambda: states(tree)["one"] == "stopping")
+    await tree.stop_all()
+    with pytest.raises(RefusedError, match="shutting down"):
+        await restart
+    assert states(tree) == {"one": "stopped"}
+
+
+async def test_what_a_child_leaves_behind_ends_with_it(make: Maker, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    # A process of its own group, as a shell with job control makes them: still of the child's session.
+    tree = make(sh("one", f"set -m; sleep 60 & echo $! > {mark}; wait"))
+    await tree.start_all()
+    pid = int(await eventually(lambda: mark.exists() and mark.read_text()))
+    tree.kill("one")
+    await eventually(lambda: not Path(f"/proc/{pid}/environ").exists() or not _alive(pid))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes() != b""
+    except OSError:
+        return False
