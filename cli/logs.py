@@ -3,9 +3,10 @@
 import argparse
 import contextlib
 import os
+import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +16,8 @@ from settings import Paths, load
 _TAIL = 20
 _PERIOD = 0.2
 _LONGEST_TAIL = 256 * 1024
+# As ours begin, as those in JSON do, and as RabbitMQ's.
+_TIME = re.compile(r'(?:\{"at": ?")?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d\.\d{3})')
 _COLOURS = (36, 33, 35, 32, 34, 96, 93, 95)
 
 
@@ -41,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace, folder: Path, stack: contextlib.ExitStack, files: Sequence[Path]) -> int:
     tails = [stack.enter_context(contextlib.closing(Tail(path))) for path in files]
     show = Printer([tail.name for tail in tails], colour=sys.stdout.isatty())
-    for tail in tails:
-        show.lines(tail.name, tail.last(max(args.lines, 0)))
+    for name, line in merge({tail.name: tail.last(max(args.lines, 0)) for tail in tails}):
+        show.lines(name, [line])
     while args.follow:
         known = {tail.path for tail in tails}
         tails += [
@@ -61,6 +64,18 @@ def find(folder: Path, name: str | None) -> list[Path]:
     """The current log files of an actor, or all."""
     logs = sorted(folder.glob("*.log"))
     return [path for path in logs if name is None or name in {path.stem, path.stem.partition(".")[0]}]
+
+
+def merge(tails: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Lines of several logs in the order of their times. One without a time belongs to the line before it."""
+    timed: list[tuple[str, str, str]] = []
+    for name, lines in tails.items():
+        at = ""
+        for line in lines:
+            if found := _TIME.match(line):
+                at = f"{found[1]}T{found[2]}"
+            timed.append((at, name, line))
+    return [(name, line) for _, name, line in sorted(timed, key=lambda one: one[0])]
 
 
 class Tail:

@@ -66,7 +66,7 @@ def test_a_crash_is_noticed_at_once_and_touches_nobody_else(home: Installation) 
         killed = time.monotonic()
         os.kill(before["router"]["pid"], signal.SIGKILL)
         eventually_sync(lambda: home.said("router: ended (SIGKILL); starting again at once"), 2)
-        assert time.monotonic() - killed < 0.5
+        assert time.monotonic() - killed < 1.0
         after = eventually_sync(lambda: (a := home.actors())["router"]["state"] == "running" and a, 5)
     assert after["router"]["restarts"] == 1
     assert after["router"]["last_exit"] == "SIGKILL"
@@ -122,7 +122,7 @@ def test_a_stubborn_child_is_gone_at_its_timeout(home: Installation) -> None:
     with home.running(FAKE_AUTH="stubborn"):
         began = time.monotonic()
         assert home.run("stop", "auth").returncode == 0
-        assert 1.0 <= time.monotonic() - began < 4.0
+        assert 1.0 <= time.monotonic() - began < 6.0
         auth = home.actors()["auth"]
         assert (auth["state"], auth["last_exit"]) == ("stopped", "SIGKILL")
 
@@ -149,7 +149,7 @@ def test_killing_the_supervisor_leaves_nobody_and_the_next_one_starts(home: Inst
 
 def test_a_second_supervisor_says_who_has_the_data(home: Installation) -> None:
     with home.running() as supervisor:
-        second = home.run("up", within=5)
+        second = home.run("up", within=20)
         assert second.returncode == 1
         assert f"process {supervisor.pid}" in second.stderr
         assert second.stderr.count("\n") == 1
@@ -159,7 +159,7 @@ def test_a_port_in_use_is_one_sentence(home: Installation) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", home.port))
         other.listen()
-        refused = home.run("up", within=5)
+        refused = home.run("up", within=20)
     assert refused.returncode == 1
     assert f"port {home.port} on 127.0.0.1 is in use" in refused.stderr
     assert "PARLEY_WEB__PORT" in refused.stderr
@@ -175,7 +175,7 @@ def test_a_port_in_use_is_one_sentence(home: Installation) -> None:
 )
 def test_a_bad_setting_is_named(home: Installation, key: str, value: str, named: str) -> None:
     home.env[key] = value
-    refused = home.run("up", within=5)
+    refused = home.run("up", within=20)
     assert refused.returncode == 78
     assert named in refused.stderr
 

@@ -3,7 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from cli.logs import Tail, find
+from cli.logs import Tail, find, merge
 
 
 def test_the_newest_lines_and_then_what_comes(tmp_path: Path) -> None:
@@ -41,3 +41,19 @@ def test_an_actor_is_all_its_copies(tmp_path: Path) -> None:
     assert [path.stem for path in find(tmp_path, "front.2")] == ["front.2"]
     assert len(find(tmp_path, None)) == 4
     assert find(tmp_path, "nobody") == []
+
+
+def test_lines_of_several_logs_come_in_the_order_of_their_times() -> None:
+    tails = {
+        "broker": ["  banner", "2026-11-22 13:00:01.500000+00:00 [warning] b"],
+        "auth": ["2026-11-22T13:00:01.000Z INFO a", "Traceback:", "2026-11-22T13:00:02.000Z INFO c"],
+        "front.1": ['{"at": "2026-11-22T13:00:01.700Z", "message": "x"}'],
+    }
+    assert [line.split()[0][:12] + line[-1] for _, line in merge(tails)] == [
+        "bannerr",
+        "2026-11-22T1a",
+        "Traceback::",
+        "2026-11-22b",
+        '{"at":}',
+        "2026-11-22T1c",
+    ]
