@@ -103,8 +103,12 @@ class ResetPassword(Command[User], frozen=True, kw_only=True, tag="reset_passwor
 
 
 class DisableUser(Command[User], frozen=True, kw_only=True, tag="disable_user"):
-    """The operator's: `disabled` true ends every session and refuses log-ins, false allows them again."""
+    """The operator's: `disabled` true ends every session and refuses log-ins, false allows them again.
 
+    Not durable: what an operator was told has failed must not happen later.
+    """
+
+    durable: ClassVar[bool] = False
     username: str
     disabled: bool = True
 

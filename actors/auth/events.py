@@ -17,7 +17,7 @@ def event(name: str, *, warning: bool = False, **fields: str) -> None:
     What strangers wrote is made one line of bounded length first, so that it cannot forge others.
     """
     clean = {key: clipped(value) for key, value in fields.items()}
-    _LOG.log(logging.WARNING if warning else logging.INFO, name, extra={"event": name, **clean})
+    _LOG.log(logging.WARNING if warning else logging.INFO, name, extra=clean)
 
 
 def clipped(text: str, longest: int = _LONGEST) -> str:

@@ -11,8 +11,7 @@ def test_an_event_carries_its_fields_and_nobody_can_forge_a_second_line(caplog: 
     with caplog.at_level(logging.INFO, logger="parley.security"):
         event("login_failed", warning=True, username="ann\r\n2026 INFO login_ok user='ann'", address="")
     (record,) = caplog.records
-    assert (record.levelno, record.__dict__["event"]) == (logging.WARNING, "login_failed")
-    assert record.getMessage() == "login_failed"
+    assert (record.levelno, record.getMessage()) == (logging.WARNING, "login_failed")
     assert record.__dict__["username"] == "ann  2026 INFO login_ok user='ann'"
 
 
