@@ -1,0 +1,274 @@
+"""A simulated person: signs up over HTTP, chats over a real WebSocket, and keeps at it as a browser page does.
+
+What was typed stays in an outbox until its tick; after every reconnect the socket first reads on from its token and
+then repeats, in order, what has no tick yet, with the same client_ids.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Self
+
+import aiohttp
+from msgspec import structs
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from drill.ledger import Sent
+from drill.screen import Screen, Shown
+
+SUBPROTOCOL = "parley.v1"
+BACKOFF_BASE = 0.05
+BACKOFF_CAP = 1.0
+REPLY_WITHIN = 10.0
+SILENCE = 5.0
+PASSWORD = "correct horse battery staple"  # noqa: S105  (of invented people on a loopback address)
+
+
+class HttpError(Exception):
+    """An answer that is not 2xx: `status` and the error's `code`."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(f"{status} {code}")
+        self.status = status
+        self.code = code
+
+
+class Person:
+    """One person with one device. `base` is the installation's address, http://127.0.0.1:8080.
+
+    `sent` holds what was typed, with its tick; `screen` what was shown. `clock` gives seconds.
+    """
+
+    def __init__(self, base: str, username: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.base = base
+        self.username = username
+        self.id = ""
+        self.screen = Screen()
+        self.sent: dict[str, Sent] = {}
+        self.reconnects = 0
+        self._clock = clock
+        self._http: aiohttp.ClientSession | None = None
+        self._token = ""
+        self._sync_token = ""
+        self._outbox: deque[str] = deque()
+        self._under_way: dict[str, str] = {}
+        self._window = 1
+        self._frames = 0
+        self._count = 0
+        self._socket: ClientConnection | None = None
+        self._syncing = ""
+        self._sync_again = False
+        self._changed = asyncio.Event()
+        self.connected = asyncio.Event()
+
+    # HTTP.
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """One request of the JSON API. Raises HttpError."""
+        if self._http is None:
+            raise RuntimeError("a person is used as an async context manager")
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        async with self._http.request(method, f"{self.base}/api/v1{path}", json=body, headers=headers) as answer:
+            text = await answer.text()
+            if answer.status >= 300:  # noqa: PLR2004  (HTTP's own limit)
+                code = ""
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    code = json.loads(text)["error"]["code"]
+                raise HttpError(answer.status, code)
+            return json.loads(text) if text else None
+
+    async def register(self) -> None:
+        """Make an account and a session."""
+        self._signed_in(await self.call("POST", "/auth/register", {"username": self.username, "password": PASSWORD}))
+
+    async def sign_in(self) -> None:
+        """Begin a session of an account that is there."""
+        self._signed_in(await self.call("POST", "/auth/login", {"username": self.username, "password": PASSWORD}))
+
+    async def befriend(self, other: "Person") -> None:
+        """Ask the other, who accepts."""
+        asked = await self.call("POST", "/contacts/requests", {"user_id": other.id})
+        await other.call("POST", f"/contacts/requests/{asked['request']['id']}/accept")
+
+    def _signed_in(self, answer: dict[str, Any]) -> None:
+        self._token = answer["access_token"]
+        self.id = answer["user"]["id"]
+
+    # Chat.
+
+    def say(self, to: str, body: str) -> str:
+        """Type a message; returns its client_id. It goes out as soon as there is a socket."""
+        self._count += 1
+        client_id = f"{self.username}-{self._count}"
+        self.sent[client_id] = Sent(client_id, self.id, to, body, self._clock())
+        self._outbox.append(client_id)
+        self._changed.set()
+        return client_id
+
+    @property
+    def unanswered(self) -> int:
+        return len(self._outbox) + len(self._under_way)
+
+    async def run(self) -> None:
+        """Be connected, again and again, until cancelled."""
+        failures = 0
+        while True:
+            try:
+                async with connect(
+                    self.base.replace("http", "ws", 1) + "/ws",
+                    subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]  # a NewType of str
+                    additional_headers={"Authorization": f"Bearer {self._token}"},
+                    open_timeout=REPLY_WITHIN,
+                    ping_interval=None,
+                    close_timeout=1,
+                    max_size=None,
+                    compression=None,
+                    proxy=None,
+                ) as socket:
+                    failures = 0
+                    await self._converse(socket)
+            except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed):
+                failures += 1
+            self.connected.clear()
+            self.reconnects += 1
+            await asyncio.sleep(random.random() * min(BACKOFF_CAP, BACKOFF_BASE * 2**failures))  # noqa: S311
+
+    async def _converse(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._syncing = ""
+        # What was under way has no answer; in front of what was never sent, in the order of typing.
+        self._outbox.extendleft(reversed(list(self._under_way.values())))
+        self._under_way.clear()
+        speaking = asyncio.create_task(self._speak(socket))
+        try:
+            while True:
+                frame = json.loads(await self._receive(socket))
+                await self._on_frame(frame)
+        finally:
+            self._socket = None
+            speaking.cancel()
+            await asyncio.gather(speaking, return_exceptions=True)
+
+    async def _receive(self, socket: ClientConnection) -> str | bytes:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SILENCE):
+                return await socket.recv()
+        await self._transmit({"type": "ping"})
+        async with asyncio.timeout(SILENCE):
+            return await socket.recv()
+
+    async def _speak(self, socket: ClientConnection) -> None:
+        """Keep up to a window of sends under way, in order; this task alone sends them."""
+        with contextlib.suppress(ConnectionClosed):
+            await self.connected.wait()
+            while True:
+                self._changed.clear()
+                while self._outbox and len(self._under_way) < self._window:
+                    client_id = self._outbox.popleft()
+                    sent = self.sent[client_id]
+                    frame_id = self._frame_id()
+                    self._under_way[frame_id] = client_id
+                    await socket.send(
+                        json.dumps(
+                            {"type": "send", "id": frame_id, "client_id": client_id, "to": sent.to, "body": sent.body}
+                        )
+                    )
+                await self._changed.wait()
+
+    async def _on_frame(self, frame: dict[str, Any]) -> None:
+        match frame["type"]:
+            case "hello":
+                self._window = frame["in_flight"]
+                await self._sync()
+            case "message" | "message_changed":
+                if not self.screen.receive(self._shown(frame)):
+                    await self._sync()
+            case "ok":
+                await self._on_ok(frame)
+            case "error":
+                self._on_error(frame)
+            case "resync":
+                self._outbox.extendleft(reversed(list(self._under_way.values())))
+                self._under_way.clear()
+                await self._sync()
+                self._changed.set()
+            case _:
+                pass
+
+    async def _on_ok(self, frame: dict[str, Any]) -> None:
+        if frame["id"] == self._syncing:
+            for change in frame["changes"]:
+                if change["type"] == "message":
+                    self.screen.catch_up(self._shown(change))
+            self._sync_token = frame["next"]
+            self._syncing = ""
+            if frame["more"] or self._sync_again:
+                await self._sync()
+            else:
+                self.connected.set()
+            return
+        client_id = self._under_way.pop(frame["id"], None)
+        if client_id is None:
+            return
+        self._changed.set()
+        sent = self.sent[client_id]
+        if not sent.seq:
+            self.sent[client_id] = structs.replace(sent, seq=frame["seq"])
+        own = Shown(
+            conversation=frame["conversation"],
+            seq=frame["seq"],
+            version=frame["version"],
+            message_id=frame["message_id"],
+            client_id=client_id,
+            sender=self.id,
+            body=sent.body,
+            at=self._clock(),
+        )
+        if not self.screen.receive(own):
+            await self._sync()
+
+    def _on_error(self, frame: dict[str, Any]) -> None:
+        client_id = self._under_way.pop(frame["id"] or "", None)
+        if client_id is not None:
+            self.sent[client_id] = structs.replace(self.sent[client_id], refused=frame["code"])
+            self._changed.set()
+
+    async def _sync(self) -> None:
+        self._sync_again = bool(self._syncing)
+        if not self._syncing:
+            self._syncing = self._frame_id()
+            await self._transmit({"type": "sync", "id": self._syncing, "since": self._sync_token})
+
+    async def _transmit(self, frame: dict[str, Any]) -> None:
+        if self._socket is not None:
+            await self._socket.send(json.dumps(frame))
+
+    def _frame_id(self) -> str:
+        self._frames += 1
+        return str(self._frames)
+
+    def _shown(self, frame: dict[str, Any]) -> Shown:
+        return Shown(
+            conversation=frame["conversation"],
+            seq=frame["seq"],
+            version=frame["version"],
+            message_id=frame["message_id"],
+            client_id=frame["client_id"],
+            sender=frame["sender"],
+            body=frame.get("body", ""),
+            at=self._clock(),
+        )
