@@ -37,6 +37,10 @@ class _ToFile(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self._file.write((self.format(record) + "\n").encode())
 
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
 
 class Console(logging.Handler):
     """Lines for whoever started the supervisor in the foreground.
