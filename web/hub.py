@@ -228,6 +228,9 @@ class Hub:
             if known and known.incarnation == mail.incarnation and mail.number <= known.number:
                 return
             self._follow(mail.source, mail.incarnation, mail.number, skips=1)
+            if self._announced.get(mail.source) == "down":
+                # What pushes is back, though its next beat may be two seconds away.
+                self.look()
             self._deliver(mail)
         else:
             source = self._follow(mail.source, mail.incarnation, mail.number, skips=0)
@@ -296,7 +299,7 @@ class Hub:
             source = self.sources[name] = Source(incarnation, number)
             lost = number > skips
         elif source.incarnation != incarnation:
-            source.incarnation, source.number = incarnation, number
+            source.incarnation, source.number, source.state = incarnation, number, "running"
             lost = True
         else:
             lost = number > source.number + skips

@@ -267,6 +267,7 @@ async def open_house(folder: Path, **sections: dict[str, object]) -> AsyncIterat
     environment = Environment(settings, Paths.of(settings))
     environment.paths.make()
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(_remove, environment.paths.run)
         owners: dict[str, Owner] = {}
         post = LocalPost(environment, owners, "front.1")
         front = Front(environment, post)
@@ -288,6 +289,12 @@ async def open_house(folder: Path, **sections: dict[str, object]) -> AsyncIterat
         house = House(environment, owners, front, post, url, http)
         house.beat()
         yield house
+
+
+def _remove(folder: Path) -> None:
+    # It lies outside the test's own folder, which pytest removes.
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

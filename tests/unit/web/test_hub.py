@@ -241,6 +241,15 @@ def test_what_a_beat_says_is_told_at_once(world: World) -> None:
     assert told == ["degraded", "down"]
 
 
+def test_a_push_of_a_new_life_says_that_its_owner_is_back(world: World) -> None:
+    ann = world.port("ann")
+    world.beat()
+    world.beat(state="stopping")
+    world.batch(1, Push(to=["ann"], frame=b"f"), life="2")
+    assert [json.loads(frame)["state"] for frame in ann.frames[:2]] == ["down", "running"]
+    assert ann.frames[2:] == [b"f"]
+
+
 async def test_http_waits_for_an_outcome_or_learns_that_it_is_queued(world: World) -> None:
     world.beat()
     waiting = asyncio.ensure_future(world.hub.told("router", SEND, id="c", person="ann", within=5))
