@@ -191,6 +191,9 @@ class Reader(Generic[U]):
 
     async def _open(self) -> _Connection[U]:
         unavailable = Refusal("unavailable", f"The database {self._file.name} is not there yet.")
+        # A connection that fails to open ends its thread, which may report to a loop that is closed by then.
+        if not os.path.exists(self._file):  # noqa: ASYNC240, PTH110  (a look at the cache of names)
+            raise unavailable
         try:
             connection = await aiosqlite.connect(read_only_uri(self._file), uri=True, isolation_level=None)
         except sqlite3.OperationalError as error:

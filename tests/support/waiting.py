@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -14,7 +14,11 @@ SCALE = float(os.environ.get("PARLEY_TEST_SCALE", "1"))
 STEP = 0.01
 
 
-async def eventually(predicate: Callable[[], T | Awaitable[T]], within: float = 5.0) -> T:
+@overload
+async def eventually(predicate: Callable[[], Awaitable[T]], within: float = 5.0) -> T: ...
+@overload
+async def eventually(predicate: Callable[[], T], within: float = 5.0) -> T: ...
+async def eventually(predicate: Callable[[], Any], within: float = 5.0) -> Any:
     """The predicate's first true answer. It may be a plain or an async function; an AssertionError counts as no."""
     deadline = time.monotonic() + within * SCALE
     while True:
