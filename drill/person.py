@@ -64,6 +64,7 @@ class Person:
         self._syncing = ""
         self._sync_again = False
         self._changed = asyncio.Event()
+        self._watchers: list[asyncio.Future[None]] = []
         self.connected = asyncio.Event()
 
     # HTTP.
@@ -123,6 +124,19 @@ class Person:
     def unanswered(self) -> int:
         return len(self._outbox) + len(self._under_way)
 
+    async def until(self, predicate: Callable[[], bool]) -> None:
+        """Wait until something is so that a frame can make so. Bounded by whoever calls."""
+        while not predicate():
+            news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._watchers.append(news)
+            await news
+
+    def _tell_watchers(self) -> None:
+        watchers, self._watchers = self._watchers, []
+        for news in watchers:
+            if not news.done():
+                news.set_result(None)
+
     async def run(self) -> None:
         """Be connected, again and again, until cancelled."""
         failures = 0
@@ -158,6 +172,7 @@ class Person:
             while True:
                 frame = json.loads(await self._receive(socket))
                 await self._on_frame(frame)
+                self._tell_watchers()
         finally:
             self._socket = None
             speaking.cancel()
