@@ -41,6 +41,8 @@ def main(arguments: list[str]) -> int:
 def _serve(instance: str, environment: Environment) -> Coroutine[Any, Any, None]:
     name = instance.partition(".")[0]
     try:
+        if name == "runtime":
+            raise SettingsError(name, "there is no actor of this name")
         module = importlib.import_module(f"actors.{name}")
     except ModuleNotFoundError as error:
         if error.name != f"actors.{name}":

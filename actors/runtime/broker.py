@@ -49,8 +49,8 @@ class Outgoing:
 class Delivery:
     """Mail from the mailbox. `life` numbers the connection it came by: with that gone, it will be delivered again.
 
-    `user` is the broker user who published it, vouched for by the broker. `open` counts the commands in it that are
-    not done yet.
+    `user` is the broker user who published it, vouched for by the broker. `durable`: whether it was to survive, and
+    so may be kept. `open` counts the commands in it that are not done yet.
     """
 
     body: bytes
@@ -58,6 +58,7 @@ class Delivery:
     redelivered: bool
     user: str
     life: int
+    durable: bool = True
     open: int = 0
 
 
@@ -65,7 +66,8 @@ class Delivery:
 class Subscriptions:
     """What a process reads, and whom the broker calls with it. Callbacks are plain functions and must not block.
 
-    `mailbox`: the actor whose mailbox it is. `up(life)` and `down()` tell of the connection.
+    `mailbox`: the actor whose mailbox it is. `on_up(life)` tells of a connection before the first mail comes by it,
+    `on_down()` that it is gone, or that an attempt to connect failed.
     """
 
     mailbox: str | None = None

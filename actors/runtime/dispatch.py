@@ -1,7 +1,8 @@
 """Do a batch of commands inside one open transaction. No I/O of its own: a function of the unit and the commands."""
 
+import contextlib
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -16,6 +17,10 @@ TRIES = 3
 """The try at which a command that was being handled each time the process ended is set aside, unhandled."""
 
 
+Key = tuple[str, str]
+"""Names a command for ever: its person and its id."""
+
+
 @dataclass(slots=True)
 class Work:
     """One command on its way through the mailbox. `raw` is the command as it came, for its fingerprint."""
@@ -23,7 +28,10 @@ class Work:
     handler: Handler
     mail: Mail[Any]
     raw: bytes
-    expires: int = 0
+
+    @property
+    def key(self) -> Key:
+        return self.mail.person, self.mail.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +62,46 @@ def dispatch(actor: Actor[Any], tx: JournaledUnit, works: Sequence[Work]) -> lis
     return results
 
 
-def begin_attempt(tx: JournaledUnit, work: Work) -> int:
-    """Write down that this command is about to be tried, in a transaction that is committed before the try."""
-    journal = tx.journal
-    return journal.begin_attempt(work.mail.person, work.mail.id)
+def begin_attempts(tx: JournaledUnit, works: Sequence[Work], begun: Mapping[Key, int]) -> list[int]:
+    """Write down that commands are about to be tried, in a transaction that is committed before the try.
+
+    Returns how often each of the first ones has been tried now: several when none was ever tried before, so that they
+    can be tried together; otherwise the first alone. `begun`: the tries that this process has written down and
+    outlived; they are not counted again.
+    """
+    times: list[int] = []
+    for work in works:
+        done = len(times)
+        # What is not tried now is not counted either: the savepoint takes it back.
+        with contextlib.suppress(_NotYet), tx.savepoint():
+            times.append(_begin(tx, work, begun, alone=done == 0))
+        if len(times) == done or times[-1] > 1:
+            break
+    return times
 
 
-def end_attempt(tx: JournaledUnit, work: Work) -> None:
-    """Forget the tries, in the transaction that did the work."""
-    journal = tx.journal
-    journal.end_attempt(work.mail.person, work.mail.id)
+class _NotYet(Exception):  # noqa: N818  (not an error: it ends a savepoint)
+    pass
+
+
+def _begin(tx: JournaledUnit, work: Work, begun: Mapping[Key, int], *, alone: bool) -> int:
+    tried = begun.get(work.key) or tx.journal.begin_attempt(*work.key)
+    if tried > 1 and not alone:
+        raise _NotYet
+    return tried
+
+
+def end_attempts(tx: JournaledUnit, keys: Iterable[Key]) -> None:
+    """Forget tries, in the transaction that did the work, or when this process ends in an orderly way."""
+    for key in keys:
+        tx.journal.end_attempt(*key)
 
 
 def set_aside(tx: JournaledUnit, work: Work, error: ErrorBody) -> Result:
     """Give a command up for good: its sender gets a stored, definite error, whatever comes again later."""
     journal = tx.journal
     mail = work.mail
-    end_attempt(tx, work)
+    end_attempts(tx, [work.key])
     if not work.handler.command.secret and journal.recall(mail.person, mail.id) is None:
         journal.remember(mail.person, mail.id, Remembered(fingerprint(work.raw), None, error), mail.now)
     return Result(error=error)

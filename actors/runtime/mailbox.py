@@ -5,18 +5,21 @@ stored with the id in the same transaction. Nothing waits on a timer: while one 
 """
 
 import asyncio
+import contextlib
 import logging
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from actors.runtime.broker import Broker, BrokerError, Delivery, Subscriptions
-from actors.runtime.declaration import Actor, Effect, Handler, JournaledUnit, Mail
-from actors.runtime.dispatch import TRIES, Result, Work, begin_attempt, dispatch, end_attempt, set_aside
+from actors.runtime.declaration import Actor, Effect, Handler, JournaledUnit, Mail, Timer
+from actors.runtime.dispatch import TRIES, Key, Result, Work, begin_attempts, dispatch, end_attempts, set_aside
 from actors.runtime.environment import Environment
 from actors.runtime.outlet import Outlet
 from actors.runtime.vitals import Vitals
@@ -26,11 +29,15 @@ from protocols.mail import DeadLetter, Envelope, FrontItem, Item, Outcome, decod
 RETRY_BASE = 0.05
 RETRY_CAP = 5.0
 HOUSEKEEPING = 600.0
+HOUSEKEEPING_PAUSE = 1.0
+FINISH = 5.0
 DAY_MS = 86_400_000
 
 U = TypeVar("U", bound=JournaledUnit)
 U_co = TypeVar("U_co", bound=JournaledUnit, covariant=True)
 T = TypeVar("T")
+
+_GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +51,19 @@ class DatabasePort(Protocol[U_co]):
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A command in hand. `tries` counts the begun attempts in suspect mode, 0 when none was begun yet.
-
-    `result` is set when it needs no transaction any more.
-    """
+    """A command in hand. `result` is set when it needs no transaction any more."""
 
     item: Item
     delivery: Delivery
     sender: str
     reply_to: str
     work: Work | None = None
-    tries: int = 0
     result: Result | None = None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether handling it may be what ended a process before."""
+        return self.delivery.redelivered and self.result is None
 
 
 class _Undone(Exception):  # noqa: N818  (not an error: the mail stays where it is)
@@ -90,17 +98,22 @@ class Mailbox(Generic[U]):
         self._unacknowledged: deque[Delivery] = deque()
         self._ready: deque[_Entry] = deque()
         self._preparing: set[asyncio.Task[None]] = set()
+        self._begun: dict[Key, int] = {}
         self._wake = asyncio.Event()
+        self._give_up = math.inf
         self._stopping = False
         self._outlet: Outlet
         self._broker: Broker
 
     def subscriptions(self) -> Subscriptions:
-        return Subscriptions(mailbox=self._actor.name, on_delivery=self._deliver, on_down=self._on_down)
+        return Subscriptions(
+            mailbox=self._actor.name, on_delivery=self._deliver, on_up=self._on_up, on_down=self._on_down
+        )
 
     def stop(self) -> None:
-        """Finish the batch in hand, and leave the rest in the mailbox, in order."""
+        """Finish the batch in hand within 5 s, and leave the rest in the mailbox, in order."""
         self._stopping = True
+        self._give_up = self._environment.monotonic() + FINISH
         self._wake.set()
 
     async def run(self, broker: Broker, outlet: Outlet) -> None:
@@ -110,27 +123,38 @@ class Mailbox(Generic[U]):
             while not self._stopping:
                 self._vitals.alive()
                 self._wake.clear()
-                try:
+                with contextlib.suppress(_Undone):
                     await self._intake()
                     await self._due_timers()
                     batch = self._next_batch()
                     if batch:
                         await self._handle(batch)
                         continue
-                except _Undone:
-                    continue
-                await self._idle()
+                    await self._acknowledge()
+                    await self._idle()
+            await self._leave()
         finally:
             for task in self._preparing:
                 task.cancel()
 
+    async def _leave(self) -> None:
+        """Take back what was noted of commands that were begun and not done: they have not ended this process."""
+        if not self._begun:
+            return
+        begun = list(self._begun)
+        try:
+            await self._database.run(lambda tx: end_attempts(tx, begun))
+        except Refusal as refusal:
+            log.warning("begun commands stay noted: %s", refusal)
+
     def _deliver(self, delivery: Delivery) -> None:
-        # The first mail of a new connection may come before anybody was told that it is up.
-        if delivery.life != self._life:
-            self._forget()
-            self._life = delivery.life
-        self._arrived.append(delivery)
-        self._wake.set()
+        if delivery.life == self._life:
+            self._arrived.append(delivery)
+            self._wake.set()
+
+    def _on_up(self, life: int) -> None:
+        self._forget()
+        self._life = life
 
     def _on_down(self) -> None:
         self._life = 0
@@ -165,31 +189,29 @@ class Mailbox(Generic[U]):
                 continue
             try:
                 envelope = decode_envelope(delivery.body)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except _GARBAGE as error:
                 await self._bury(delivery.body, "undecodable", str(error), delivery)
                 continue
             now = self._environment.now()
             for item in envelope.items:
-                if item.expires and item.expires < now:
-                    continue
-                delivery.open += 1
-                self._admit(_Entry(item, delivery, envelope.sender, envelope.reply_to), now)
-        await self._acknowledge()
+                if not _expired(item, now):
+                    delivery.open += 1
+                    await self._admit(_Entry(item, delivery, envelope.sender, envelope.reply_to), now)
 
-    def _admit(self, entry: _Entry, now: int) -> None:
+    async def _admit(self, entry: _Entry, now: int) -> None:
         item = entry.item
         try:
             if self._decoder is None:
                 raise msgspec.ValidationError("this actor takes no commands")
             command = self._decoder.decode(item.command)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            log.warning("a command of %s is not understood: %s", entry.sender, error)
+        except _GARBAGE as error:
+            await self._bury_item(entry, "not understood", str(error))
             entry.result = Result(error=ErrorBody("invalid", TABLE["invalid"].message))
             self._ready.append(entry)
             return
         mail = Mail(item.id, item.person, command, now, item.correlation)
         handler = self._handlers[type(command)]
-        entry.work = Work(handler, mail, bytes(item.command), item.expires)
+        entry.work = Work(handler, mail, bytes(item.command))
         if handler.prepare is None:
             self._ready.append(entry)
             return
@@ -210,26 +232,29 @@ class Mailbox(Generic[U]):
             self._wake.set()
 
     def _next_batch(self) -> list[_Entry]:
-        """What to do in one transaction: all that is ready within the bounds, or one command under suspicion."""
+        """What to do in one transaction: all that is ready within the bounds, suspects apart from the others."""
         limits = self._environment.settings.runtime
+        now = self._environment.now()
         batch: list[_Entry] = []
         size = 0
         while self._ready and len(batch) < limits.batch_commands:
             entry = self._ready[0]
+            if _expired(entry.item, now):
+                # It was waiting for its turn, and nobody waits for it any more.
+                self._ready.popleft().delivery.open -= 1
+                continue
             size += len(entry.item.command)
-            if batch and (size > limits.batch_bytes or entry.delivery.redelivered):
+            if batch and (size > limits.batch_bytes or entry.suspect != batch[0].suspect):
                 break
             batch.append(self._ready.popleft())
-            if entry.delivery.redelivered:
-                break
         return batch
 
     # Doing it.
 
     async def _handle(self, batch: list[_Entry]) -> None:
         life = batch[0].delivery.life
-        if batch[0].delivery.redelivered and batch[0].work is not None and batch[0].result is None:
-            await self._handle_suspect(batch[0], batch[0].work)
+        if batch[0].suspect:
+            batch = await self._try(batch)
         else:
             await self._commit([entry for entry in batch if entry.result is None])
         items: list[FrontItem] = []
@@ -239,31 +264,30 @@ class Mailbox(Generic[U]):
             if result is None:
                 raise RuntimeError("a command left the transaction without a result")
             if entry.item.correlation:
-                outcome = Outcome(
-                    correlation=entry.item.correlation,
-                    value=result.value,
-                    error=result.error,
-                )
+                outcome = Outcome(correlation=entry.item.correlation, value=result.value, error=result.error)
                 if entry.reply_to:
                     replies.setdefault(entry.reply_to, []).append(outcome)
                 else:
                     items.append(outcome)
             items.extend(result.effects)
-        await self._outlet.let_out(items, replies, lambda: self._wanted(life))
+        with self._vitals.patience():
+            if not await self._outlet.let_out(items, replies, lambda: self._wanted(life)):
+                raise _Undone
+        self._vitals.well()
         self._vitals.handled(len(batch))
         for entry in batch:
             entry.delivery.open -= 1
         await self._acknowledge()
 
-    async def _commit(self, entries: Sequence[_Entry], after: Callable[[U], None] | None = None) -> None:
+    async def _commit(self, entries: Sequence[_Entry]) -> None:
         works = [entry.work for entry in entries if entry.work is not None]
         if not works:
             return
+        begun = [work.key for work in works if work.key in self._begun]
 
         def whole(tx: U) -> list[Result]:
             results = dispatch(self._actor, tx, works)
-            if after is not None:
-                after(tx)
+            end_attempts(tx, begun)
             return results
 
         try:
@@ -282,27 +306,30 @@ class Mailbox(Generic[U]):
             return
         for entry, result in zip(entries, results, strict=True):
             entry.result = result
+        for key in begun:
+            # Twice the same command may have been among them.
+            self._begun.pop(key, None)
 
-    async def _handle_suspect(self, entry: _Entry, work: Work) -> None:
-        """Do one command that may be what ended this process before.
+    async def _try(self, batch: list[_Entry]) -> list[_Entry]:
+        """Do those commands, any of which may be what ended this process before; returns what was done.
 
-        That it is being tried is committed before the try; the next one's mark goes into the same commit as this
-        one's work, so that a harmless redelivery costs one sync a command.
+        That they are being tried is committed before the try. Those that were never tried before are tried together;
+        if that ends the process, the next one finds the notes and tries them one at a time. So a harmless
+        redelivery, however long, costs one more commit a batch, and the culprit is found at its third try.
         """
-        life = entry.delivery.life
-        if not entry.tries:
-            entry.tries = await self._transact(lambda tx: begin_attempt(tx, work), life)
-        if entry.tries >= TRIES:
-            await self._set_aside(entry, work, f"the process ended each of the {TRIES} times that this was handled")
-            return
-        following = self._ready[0] if self._ready else None
-
-        def after(tx: U) -> None:
-            end_attempt(tx, work)
-            if following is not None and following.work is not None and following.delivery.redelivered:
-                following.tries = begin_attempt(tx, following.work)
-
-        await self._commit([entry], after)
+        works = [entry.work for entry in batch if entry.work is not None]
+        life = batch[0].delivery.life
+        times = await self._transact(lambda tx: begin_attempts(tx, works, self._begun), life)
+        self._begun.update(zip((work.key for work in works), times, strict=False))
+        batch, rest = batch[: len(times)], batch[len(times) :]
+        if self._wanted(life):
+            self._ready.extendleft(reversed(rest))
+        if times[0] >= TRIES:
+            reason = f"the process ended each of the {TRIES} times that this was handled"
+            await self._set_aside(batch[0], works[0], reason)
+        else:
+            await self._commit(batch)
+        return batch
 
     async def _transact(self, function: Callable[[U], T], life: int) -> T:
         """Run it, and while something that it needs cannot be used, again: in place, so that order holds."""
@@ -314,8 +341,8 @@ class Mailbox(Generic[U]):
                 if refusal.code != "unavailable":
                     raise
                 self._vitals.degraded(refusal.body.message)
-                self._vitals.alive()
-                await asyncio.sleep(delay * random.random())  # noqa: S311  (jitter, not a secret)
+                with self._vitals.patience():
+                    await asyncio.sleep(delay * random.random())  # noqa: S311  (jitter, not a secret)
                 delay = min(RETRY_CAP, delay * 2)
                 if self._stopping or not self._wanted(life):
                     raise _Undone from refusal
@@ -324,16 +351,23 @@ class Mailbox(Generic[U]):
                 return result
 
     async def _set_aside(self, entry: _Entry, work: Work, reason: str) -> None:
-        single = Envelope(sender=entry.sender, items=[entry.item], reply_to="")
         if not work.handler.command.secret:
-            raw = encoder.encode(single)
-            await self._bury(raw, "poison", reason, entry.delivery, command_id=entry.item.id, sender=entry.sender)
+            await self._bury_item(entry, "poison", reason)
         error = ErrorBody("internal", TABLE["internal"].message)
         entry.result = await self._transact(lambda tx: set_aside(tx, work, error), entry.delivery.life)
+        self._begun.pop(work.key, None)
+
+    async def _bury_item(self, entry: _Entry, kind: str, reason: str) -> None:
+        raw = encoder.encode(Envelope(sender=entry.sender, items=[entry.item], reply_to=""))
+        await self._bury(raw, kind, reason, entry.delivery, command_id=entry.item.id, sender=entry.sender)
 
     async def _bury(
         self, raw: bytes, kind: str, reason: str, delivery: Delivery, *, command_id: str = "", sender: str = ""
     ) -> None:
+        if not delivery.durable:
+            # It may hold a password, and whoever sent it does not wait for long.
+            log.error("transient mail was dropped (%s): %s", kind, reason)
+            return
         log.error("dead letter (%s): %s", kind, reason)
         letter = DeadLetter(
             actor=self._actor.name,
@@ -343,11 +377,16 @@ class Mailbox(Generic[U]):
             command_id=command_id,
             sender=sender or delivery.user,
         )
-        if not await self._outlet.bury(letter, lambda: self._wanted(delivery.life)):
+        life = delivery.life
+        with self._vitals.patience():
+            buried = await self._outlet.bury(letter, lambda: self._wanted(life))
+        # With its connection gone, what it came with must not be done after all, ahead of what comes again.
+        if not buried or not self._wanted(life):
             raise _Undone
 
     def _wanted(self, life: int) -> bool:
-        return life == self._life
+        """Whether what came by that connection is still to be seen through: else it will be delivered again."""
+        return life == self._life and self._environment.monotonic() < self._give_up
 
     async def _acknowledge(self) -> None:
         last: Delivery | None = None
@@ -355,7 +394,8 @@ class Mailbox(Generic[U]):
             last = self._unacknowledged.popleft()
         if last is not None:
             try:
-                await self._broker.acknowledge(last)
+                with self._vitals.patience():
+                    await self._broker.acknowledge(last)
             except BrokerError as error:
                 # The connection is going: the mail will come again, and be recognised.
                 log.info("an acknowledgement was lost: %s", error)
@@ -367,19 +407,30 @@ class Mailbox(Generic[U]):
         for index, (timer, at) in enumerate(self._timers):
             if at <= now:
                 self._timers[index] = (timer, now + timer.seconds)
-                await self._by_itself(lambda tx, timer=timer: timer.function(self._actor, tx, self._environment.now()))
+                effects = await self._by_itself(partial(self._tick, timer))
+                life = self._life
+                if effects:
+                    with self._vitals.patience():
+                        # What cannot be said now is seen from the gap in the numbers.
+                        await self._outlet.let_out(effects, {}, lambda life=life: bool(life) and self._wanted(life))  # type: ignore[misc]  # (lambda default)
         if self._housekeeping <= now:
             self._housekeeping = now + HOUSEKEEPING
             days = self._environment.settings.runtime.outcomes_days
             before = self._environment.now() - int(days * DAY_MS)
-            await self._by_itself(lambda tx: tx.journal.forget_outcomes(before) and None)
+            if await self._by_itself(lambda tx: tx.journal.forget_outcomes(before)):
+                # It forgets some at a time; there may be more.
+                self._housekeeping = now + HOUSEKEEPING_PAUSE
 
-    async def _by_itself(self, work: Callable[..., Any]) -> None:
+    def _tick(self, timer: Timer, tx: U) -> list[Effect]:
+        return list(timer.function(self._actor, tx, self._environment.now()) or ())
+
+    async def _by_itself(self, work: Callable[[U], T]) -> T | None:
         try:
-            effects: Sequence[Effect] | None = await self._database.run(work)
+            return await self._database.run(work)
         except Exception:
             log.exception("a timer's work failed; it is tried again when it is due next")
-            return
-        if effects:
-            life = self._life
-            await self._outlet.let_out(list(effects), {}, lambda: bool(life) and self._wanted(life))
+            return None
+
+
+def _expired(item: Item, now: int) -> bool:
+    return bool(item.expires) and item.expires < now

@@ -1,6 +1,7 @@
 """What an owner lets out after a commit: pushes to the fronts, replies to those who asked, dead letters, beats."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,16 +12,31 @@ from settings.model import Broker as BrokerSettings
 
 RETRY_BASE = 0.05
 RETRY_CAP = 2.0
+BLOCKED = "The broker takes nothing at the moment."
+FULL = "The dead letters are full, or the broker takes nothing at the moment."
+
+log = logging.getLogger(__name__)
 
 
 class Outlet:
-    """Numbers the pushes of one run of an owner. `sent` is the last one that the broker has taken."""
+    """Numbers the pushes of one run of an owner. `sent` is the last one that was sent or given up.
 
-    def __init__(self, broker: Broker, settings: BrokerSettings, source: str, incarnation: str) -> None:
+    `trouble` is told, in words, why the broker takes nothing at the moment.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        settings: BrokerSettings,
+        source: str,
+        incarnation: str,
+        trouble: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._broker = broker
         self._settings = settings
         self._source = source
         self._incarnation = incarnation
+        self._trouble = trouble
         self._number = 0
         self.sent = 0
 
@@ -29,11 +45,11 @@ class Outlet:
         items: Sequence[FrontItem],
         replies: Mapping[str, Sequence[Outcome]],
         wanted: Callable[[], bool],
-    ) -> None:
+    ) -> bool:
         """Hand everything to the broker, in order, and return when it has taken it.
 
-        Tries until `wanted` says that the mail this comes from will be delivered again anyway. What is given up then
-        leaves a gap in the numbers, from which the fronts see that they missed something.
+        Tries until `wanted` says that the mail this comes from will be delivered again anyway, and returns False then.
+        What is given up leaves a gap in the numbers, from which the fronts see that they missed something.
         """
         outgoing = [
             Outgoing("", queue, encoder.encode(Replies(list(outcomes)))) for queue, outcomes in replies.items() if queue
@@ -44,11 +60,15 @@ class Outlet:
                 source=self._source, incarnation=self._incarnation, number=self._number, items=list(items)
             )
             outgoing.append(Outgoing(topology.fronts(self._settings), "", encoder.encode(batch)))
+        # Not `sent` at once: a beat must not announce a push that is still behind it.
         number = self._number
-        # Plain sends first: a gather would cost a task each for the usual single one.
-        for mail in outgoing:
-            await self._insist(mail, wanted)
-        self.sent = max(self.sent, number)
+        try:
+            for mail in outgoing:
+                if not await self._insist(mail, wanted, BLOCKED):
+                    return False
+        finally:
+            self.sent = max(self.sent, number)
+        return True
 
     async def bury(self, letter: DeadLetter, wanted: Callable[[], bool]) -> bool:
         """Put mail that could not be handled into the dead letters; False when that was given up."""
@@ -59,11 +79,10 @@ class Outlet:
             durable=True,
             must_arrive=True,
         )
-        return await self._insist(mail, wanted)
+        return await self._insist(mail, wanted, FULL)
 
     async def beat(self, state: str, note: str, depth: int) -> None:
         """Tell the fronts how this owner is. Raises BrokerError; the next beat says it again."""
-        # The number of what was taken, not of what is on its way: a beat must not announce a push behind it.
         beat = Beat(
             source=self._source,
             incarnation=self._incarnation,
@@ -74,19 +93,20 @@ class Outlet:
         )
         await self._broker.publish(Outgoing(topology.fronts(self._settings), "", encoder.encode(beat)))
 
-    async def _insist(self, mail: Outgoing, wanted: Callable[[], bool]) -> bool:
+    async def _insist(self, mail: Outgoing, wanted: Callable[[], bool], trouble: str) -> bool:
         delay = RETRY_BASE
         while True:
             try:
                 await self._broker.publish(mail)
             except NoSuchQueue:
                 await self._redeclare()
-            except BrokerError:
-                pass
+            except BrokerError as error:
+                log.info("not taken by the broker: %s", error)
             else:
                 return True
             if not wanted():
                 return False
+            self._trouble(trouble)
             await asyncio.sleep(delay * random.random())  # noqa: S311  (jitter, not a secret)
             delay = min(RETRY_CAP, delay * 2)
 

@@ -1,6 +1,7 @@
 """Post of a process that owns nothing: an ordered lane to each owner, and questions with deadlines."""
 
 import asyncio
+import logging
 import random
 from collections import deque
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from actors.runtime.environment import Environment
 from actors.runtime.post import Post
 from protocols.errors import Refusal
 from protocols.mail import Command, Envelope, Item, Outcome, decode_replies, encoder, reply_type
+from settings import SettingsError
 from settings.model import Settings
 
 LANE_COMMANDS = 20_000
@@ -22,6 +24,8 @@ RETRY_CAP = 2.0
 WAIT_UP = 60.0
 
 R = TypeVar("R")
+
+log = logging.getLogger(__name__)
 
 
 class PostRoom(Post):
@@ -44,16 +48,26 @@ class PostRoom(Post):
         self._broker = broker
 
     async def run(self) -> None:
-        """Keep one task a lane until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            started: set[str] = set()
-            while True:
-                for name, lane in self._lanes.items():
-                    if name not in started:
-                        started.add(name)
-                        tasks.create_task(lane.run(self._broker))
-                self._new_lane.clear()
-                await self._new_lane.wait()
+        """Keep one task a lane until cancelled.
+
+        Raises SettingsError when the broker has a mailbox of that name with other arguments.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                started: set[str] = set()
+                while True:
+                    for name, lane in self._lanes.items():
+                        if name not in started:
+                            started.add(name)
+                            tasks.create_task(lane.run(self._broker))
+                    self._new_lane.clear()
+                    await self._new_lane.wait()
+        except BaseExceptionGroup as group:
+            # Said as it is: whoever started this process knows its exit code by it.
+            error: BaseException | None = group.subgroup(SettingsError)
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise (error or group) from None
 
     def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002
         item = Item(id=id, command=Raw(msgpack.encode(command)), person=person, correlation=correlation)
@@ -214,7 +228,8 @@ class Lane:
                 await broker.publish(mail)
             except NoSuchQueue:
                 await self._declare(broker)
-            except BrokerError:
+            except BrokerError as error:
+                log.info("mail for %s is not taken yet: %s", self._to, error)
                 await broker.wait_up(WAIT_UP)
             else:
                 return

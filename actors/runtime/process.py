@@ -19,7 +19,7 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 def die_with(supervisor: str) -> None:
     """Have the kernel kill this process when its supervisor (a pid in text, "" for none) ends, however it ends."""
-    if not supervisor.isdigit():
+    if not supervisor.isdecimal():
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # It may have ended before the call above took effect; then nobody would ever tell us.
@@ -53,8 +53,16 @@ def _moment(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _inert(text: str) -> str:
+    """With line ends and other control characters written out: they can neither forge a line nor steer a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 class HumanLines(logging.Formatter):
-    """`2026-01-31T12:00:00.000Z INFO router: text key=value`. Line ends inside a record cannot forge another."""
+    """`2026-01-31T12:00:00.000Z INFO router: text key=value`. Line ends inside a record cannot forge another.
+
+    The lines of a traceback follow, each behind a bar.
+    """
 
     def __init__(self, actor: str) -> None:
         super().__init__()
@@ -62,9 +70,9 @@ class HumanLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         extras = "".join(f" {name}={value!r}" for name, value in _extras(record).items())
-        text = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
-        line = f"{_moment(record)} {record.levelname} {self._actor}: {text}{extras}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{_moment(record)} {record.levelname} {self._actor}: {_inert(record.getMessage() + extras)}"
+        traceback = self.formatException(record.exc_info).split("\n") if record.exc_info else []
+        return "\n".join([line, *(f"  | {_inert(one)}" for one in traceback)])
 
 
 class JsonLines(logging.Formatter):
@@ -75,14 +83,15 @@ class JsonLines(logging.Formatter):
         self._actor = actor
 
     def format(self, record: logging.LogRecord) -> str:
+        # What the record carries comes first, so that it cannot replace what every record says.
         line: dict[str, object] = {
+            **_extras(record),
             "at": _moment(record),
             "level": record.levelname,
             "actor": self._actor,
             "logger": record.name,
             "message": record.getMessage(),
-            **_extras(record),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return json.dumps(line, default=str)

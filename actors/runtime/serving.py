@@ -1,6 +1,7 @@
 """Run an owner, or a front, from its start to its drain."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -23,8 +24,9 @@ from protocols.mail import FrontMail, decode_front_mail
 from settings.endpoint import broker_url, broker_user
 
 DRAIN = 10.0
+BEAT_WITHIN = 2.0
 FLUSH = 5.0
-CANCEL_AGAIN = 0.2
+CANCEL_AGAIN = 4.0
 SENDERS = ("front", "cli")
 """Whose mail owners take: those who act for a signed-in person, or for the operator."""
 
@@ -76,7 +78,7 @@ async def serve_owner(
         senders = frozenset(broker_user(settings, name) for name in SENDERS)
         mailbox = Mailbox(actor, database, environment, vitals, senders)
         broker = _broker(environment, actor.name, actor.name, mailbox.subscriptions())
-        outlet = Outlet(broker, settings.broker, actor.name, environment.new_id())
+        outlet = Outlet(broker, settings.broker, actor.name, environment.new_id(), vitals.degraded)
 
         async def depth() -> int:
             try:
@@ -85,10 +87,10 @@ async def serve_owner(
                 return 0
 
         async def beat(state: str, note: str, waiting: int) -> None:
-            try:
-                await outlet.beat(state, note, waiting)
-            except BrokerError:
-                return
+            # A beat that comes late says nothing; the next one does.
+            with contextlib.suppress(BrokerError, TimeoutError):
+                async with asyncio.timeout(BEAT_WITHIN):
+                    await outlet.beat(state, note, waiting)
 
         work = asyncio.create_task(mailbox.run(broker, outlet))
         others = [asyncio.create_task(broker.run()), asyncio.create_task(vitals.beats(depth, beat))]
@@ -98,8 +100,11 @@ async def serve_owner(
             await _first_end([work, *others], stopping)
             vitals.stopping()
             mailbox.stop()
-            async with asyncio.timeout(DRAIN):
-                await work
+            try:
+                async with asyncio.timeout(DRAIN):
+                    await work
+            except TimeoutError:
+                log.warning("stopped in the middle of a batch; its mail will come again")
             await beat("stopping", "", 0)
         finally:
             await _cancel([work, *others])
@@ -127,10 +132,14 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
             log.exception("a push is not understood")
             front.missed()
             return
-        if allowed(user, mail.source):
-            front.receive(mail)
-        else:
+        if not allowed(user, mail.source):
             log.error("a push in the name of %s came from broker user %r", mail.source, user)
+            return
+        try:
+            front.receive(mail)
+        except Exception:
+            log.exception("a push was not passed on")
+            front.missed()
 
     subscriptions = Subscriptions(
         on_push=pushed, on_reply=post.replied, on_up=lambda _: front.missed(), on_down=post.lost
@@ -156,8 +165,11 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
         log.info("%s is ready", instance)
         await _first_end(tasks, stopping)
         vitals.stopping()
-        async with asyncio.timeout(DRAIN):
-            await front.drain()
+        try:
+            async with asyncio.timeout(DRAIN):
+                await front.drain()
+        except TimeoutError:
+            log.warning("stopped before every socket was closed")
         if not await post.flush(FLUSH):
             # Those who sent it have no answer yet, so their clients will send it again.
             log.warning("stopped with mail that the broker has not taken")
@@ -202,6 +214,9 @@ async def _unless_stopped(opening: Awaitable[Any], stopping: asyncio.Event) -> A
             return work.result()
         work.cancel()
         await asyncio.wait([work])
+        if not work.cancelled() and work.exception() is None:
+            # Opened just then after all; left open, its thread would keep this process from ending.
+            await work.result().close()
         return None
     finally:
         stop.cancel()
@@ -223,8 +238,8 @@ async def _first_end(tasks: Sequence[asyncio.Task[None]], stopping: asyncio.Even
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     waiting = set(tasks)
     while waiting:
-        # More than once: before Python 3.12 wait_for, which aiormq uses, loses a cancellation that comes in the same
-        # round of the loop as the result.
+        # More than once: before Python 3.12 wait_for loses a cancellation that comes in the same round of the loop as
+        # the result. Not sooner than a broker that does not answer is cut off.
         for task in waiting:
             task.cancel()
         _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN)

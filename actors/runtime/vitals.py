@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 
 class Notifier:
@@ -23,18 +23,20 @@ class Notifier:
         if self._address:
             # A full socket or a supervisor that is gone must not stop the work.
             with contextlib.suppress(OSError):
-                self._socket.sendto("\n".join(lines).encode(), self._address)
+                self._socket.sendto("\n".join(line.replace("\n", " ") for line in lines).encode(), self._address)
 
     def close(self) -> None:
         self._socket.close()
 
 
 class Vitals:
-    """State of one actor. `alive` is called by its work loop at least every `interval` seconds."""
+    """State of one actor. `alive` is called by its work loop at least every `interval` seconds.
+
+    `beat` is in seconds; with a watchdog that is impatient, `interval` is shorter.
+    """
 
     def __init__(self, notifier: Notifier, beat: float) -> None:
         self._notifier = notifier
-        self._beat = beat
         self.interval = min(beat, notifier.watchdog / 3) if notifier.watchdog else beat
         self.state = "running"
         self.note = ""
@@ -49,6 +51,24 @@ class Vitals:
 
     def alive(self) -> None:
         self._notifier.send("WATCHDOG=1")
+
+    @contextlib.contextmanager
+    def patience(self) -> Iterator[None]:
+        """Signs of life while the work loop waits for the broker, or to try again: nothing that a restart mends.
+
+        Not for work of its own: a handler that hangs is to be noticed.
+        """
+        loop = asyncio.get_running_loop()
+
+        def again() -> None:
+            self.alive()
+            timers[0] = loop.call_later(self.interval, again)
+
+        timers = [loop.call_later(self.interval, again)]
+        try:
+            yield
+        finally:
+            timers[0].cancel()
 
     def stopping(self) -> None:
         self._turn("stopping", "")
@@ -67,10 +87,12 @@ class Vitals:
     async def beats(
         self, depth: Callable[[], Awaitable[int]], beat: Callable[[str, str, int], Awaitable[None]]
     ) -> None:
-        """Beat every so many seconds and on change, until cancelled. `depth` and `beat` see to their own errors."""
+        """Beat every `interval` and on change, until cancelled. `depth` and `beat` see to their own errors."""
         loop = asyncio.get_running_loop()
         since = loop.time()
         while True:
+            # Before the state is read: a change from here on makes the next beat come at once.
+            self._changed.clear()
             waiting = await depth()
             now = loop.time()
             rate = self._handled / max(now - since, 0.001)
@@ -78,9 +100,8 @@ class Vitals:
             status = f"{self.state}: {self.note}" if self.note else self.state
             self._notifier.send(f"STATUS={status}", f"X_DEPTH={waiting}", f"X_RATE={rate:.1f}")
             await beat(self.state, self.note, waiting)
-            self._changed.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._beat):
+                async with asyncio.timeout(self.interval):
                     await self._changed.wait()
 
     def _turn(self, state: str, note: str) -> None:

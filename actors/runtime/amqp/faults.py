@@ -1,0 +1,81 @@
+"""What aiormq leaves to its users: telling a lost connection from everything else, and ending one for good."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiormq.abc import DeliveredMessage
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory
+from aiormq.exceptions import AMQPError
+
+from actors.runtime.broker import Unreachable
+
+Consumer = Callable[[DeliveredMessage], Coroutine[Any, Any, None]]
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def as_unreachable() -> AsyncIterator[None]:
+    """Turn every way in which aiormq reports a lost connection into Unreachable, and keep cancellation what it is.
+
+    When a heartbeat expires it cancels the waiting future, so CancelledError surfaces in a task that nobody
+    cancelled; taken for a shutdown it would silently end that task. The other way round, whoever is cancelled just
+    when the connection ends may get another error or a result instead (wait_for does that too, before Python 3.12);
+    taken for a lost connection it would never end.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if _being_cancelled():
+            raise
+        raise Unreachable("the connection was lost") from error
+    except Exception as error:
+        if _being_cancelled():
+            raise asyncio.CancelledError from error
+        if not _means_lost(error):
+            raise
+        raise Unreachable(f"{type(error).__name__}: {error}") from error
+    if _being_cancelled():
+        raise asyncio.CancelledError
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _means_lost(error: Exception) -> bool:
+    # A RuntimeError is a call on what was closed meanwhile, or an end of stream in the middle of the handshake. A bare
+    # Exception is what waiting calls get when the last frame and the end of the stream were read at once.
+    return isinstance(error, AMQPError | OSError | TimeoutError | EOFError | RuntimeError) or type(error) is Exception
+
+
+class Transport(TCPTransportFactory):
+    """Keeps the transport, so that a connection whose peer does not answer can be ended for good."""
+
+    def __init__(self, scheme: str) -> None:
+        self._factory = TLSTransportFactory() if scheme == "amqps" else TCPTransportFactory()
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: Any, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, self._writer = await self._factory.create(url, **options)
+        return reader, self._writer
+
+    def abort(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+def reported(callback: Consumer) -> Consumer:
+    """Log what a consumer's callback raises: aiormq tells it only to its own log, which is off."""
+
+    async def wrapped(message: DeliveredMessage) -> None:
+        try:
+            await callback(message)
+        except Exception:
+            log.exception("mail was not taken")
+
+    return wrapped
