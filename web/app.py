@@ -32,13 +32,9 @@ def build(services: Services, assets: Assets) -> web.Application:
     templates.set_up(app, assets)
     app.on_response_prepare.append(_stamp)
     for route in ROUTES:
-        handler = functools.partial(serve, route)
-        if route.method == "GET":
-            app.router.add_get(route.path, handler)
-        else:
-            app.router.add_route(route.method, route.path, handler)
+        _add(app, route.method, route.path, functools.partial(serve, route))
     for method, path, page in PAGES:
-        app.router.add_route(method, path, page)
+        _add(app, method, path, page)
     app.router.add_get(f"{API}/openapi.json", documents.serve_openapi)
     app.router.add_get(f"{API}/asyncapi.json", documents.serve_asyncapi)
     app.router.add_get("/metrics", health.metrics)
@@ -46,6 +42,14 @@ def build(services: Services, assets: Assets) -> web.Application:
     app.router.add_get(f"{PREFIX}/{{name:.+}}", assets.serve)
     app.router.add_get("/favicon.ico", _favicon)
     return app
+
+
+def _add(app: web.Application, method: str, path: str, handler: _Handler) -> None:
+    if method == "GET":
+        # What can be read can be asked for without its body.
+        app.router.add_get(path, handler)
+    else:
+        app.router.add_route(method, path, handler)
 
 
 async def _favicon(request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from protocols.errors import ErrorBody, Refusal
+from protocols.errors import TABLE, ErrorBody, Refusal
 from protocols.values import FRAME_BYTES, Id
 from web.authentication import Caller
 from web.routing import Call, Reply, Route, command_key
@@ -17,6 +17,9 @@ from web.services import Services
 
 BODY_DEADLINE: Final = 15.0
 """Seconds for a request's body to arrive: a dripped one is cut off."""
+
+RETRY_AFTER: Final = 1.0
+"""Seconds after which to try again what is not available, when nobody knows better."""
 
 JSON: Final = "application/json"
 
@@ -58,12 +61,20 @@ def guard_origin(safe: bool, request: web.Request) -> None:
 
 def failure(refusal: Refusal) -> web.Response:
     """A refusal as an answer."""
-    response = web.Response(status=refusal.status, body=_encode(Failure(refusal.body)), content_type=JSON)
-    if refusal.body.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(refusal.body.retry_after)))
+    body = shown(refusal.body)
+    response = web.Response(status=refusal.status, body=_encode(Failure(body)), content_type=JSON)
+    if body.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(body.retry_after)))
     if refusal.code == "unauthenticated":
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def shown(error: ErrorBody) -> ErrorBody:
+    """What clients are told of an error: what is not there now, and why, is the operator's business."""
+    if error.code != "unavailable":
+        return error
+    return ErrorBody("unavailable", TABLE["unavailable"].message, retry_after=error.retry_after or RETRY_AFTER)
 
 
 async def read_body(request: web.Request) -> bytes:

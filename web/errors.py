@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from protocols.errors import Refusal
-from web.dispatch import failure
+from web.dispatch import failure, shown
 from web.templates import page
 
 log: Final = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def _refusal(error: web.HTTPException) -> Refusal:
 
 def _answer(request: web.Request, refusal: Refusal, *, allow: str | None = None) -> web.Response:
     if wants_page(request):
-        response = page(request, "error.html", {"status": int(refusal.status), "message": refusal.body.message})
+        response = page(request, "error.html", {"status": int(refusal.status), "message": shown(refusal.body).message})
         response.set_status(refusal.status)
     else:
         response = failure(refusal)

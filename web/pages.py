@@ -12,7 +12,7 @@ from protocols.values import BODY_CHARACTERS, Id
 from web import api_auth
 from web.assets import Assets
 from web.authentication import Caller
-from web.dispatch import SERVICES, guard_origin, read_body
+from web.dispatch import SERVICES, guard_origin, read_body, shown
 from web.routing import Call
 from web.templates import page
 
@@ -134,7 +134,7 @@ def _context(request: web.Request, form: dict[str, str], error: ErrorBody | None
 
 
 def _form_again(request: web.Request, template: str, form: dict[str, str], refusal: Refusal) -> web.StreamResponse:
-    response = page(request, template, _context(request, form, refusal.body))
+    response = page(request, template, _context(request, form, shown(refusal.body)))
     response.set_status(refusal.status)
     return response
 

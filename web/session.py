@@ -171,9 +171,9 @@ class Session:
             return ()
         return (Transmit(_encode(frames.SyncOk(id=frame_id, changes=changes, next=following, more=more))),)
 
-    def cannot_read_on(self, frame_id: str, refusal: Refusal) -> Sequence[Action]:
+    def cannot_read_on(self, frame_id: str, error: ErrorBody) -> Sequence[Action]:
         """The page that ReadOn asked for cannot be had. Nothing is out of order by that, so the socket stays."""
-        return () if self.over else (_error(frame_id, refusal.body),)
+        return () if self.over else (_error(frame_id, error),)
 
     def resync(self) -> Sequence[Action]:
         """Something may have been missed, outcomes included: the client repeats what is unanswered."""

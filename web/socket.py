@@ -16,7 +16,7 @@ from protocols.mail import Outcome
 from protocols.values import FRAME_BYTES
 from web import catching_up
 from web.authentication import Caller
-from web.dispatch import SERVICES
+from web.dispatch import SERVICES, shown
 from web.limits import address_key
 from web.services import Services
 from web.session import Action, Hangup, Mention, ReadOn, Session, Tell, Transmit
@@ -45,6 +45,8 @@ log: Final = logging.getLogger(__name__)
 async def serve_socket(request: web.Request) -> web.StreamResponse:
     """GET /ws. Everything that can be refused is refused before the upgrade."""
     services = request.app[SERVICES]
+    if services.counters.draining:
+        raise Refusal("unavailable")
     if not services.security.may_upgrade(request):
         raise Refusal("forbidden", "Sockets are opened by our own page, or with a Bearer token.")
     caller = await services.authenticator.caller(request)
@@ -223,7 +225,7 @@ class Connection:
         try:
             page = await catching_up.page(self._services, self.user, wanted.since)
         except Refusal as refusal:
-            self._do(self._machine.cannot_read_on(wanted.id, refusal))
+            self._do(self._machine.cannot_read_on(wanted.id, shown(refusal.body)))
         else:
             self._do(self._machine.read_on(wanted.id, page.changes, page.next, more=page.more))
 

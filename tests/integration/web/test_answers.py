@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from protocols.errors import Refusal
 from tests.support.house import PASSWORD, House, open_house
 from tests.support.waiting import SCALE
 from web.security import CSP
@@ -52,6 +53,7 @@ def guarded(headers: Mapping[str, str]) -> None:
         ("GET", "/static/x/../../app.py", 404),
         ("GET", "/healthz", 200),
         ("HEAD", "/healthz", 200),
+        ("HEAD", "/login", 200),
         ("GET", "/readyz", 200),
         ("GET", "/metrics", 200),
         ("GET", "/.well-known/jwks.json", 200),
@@ -211,6 +213,41 @@ async def test_a_dripped_body_is_cut_off(house: House, monkeypatch: pytest.Monke
     finally:
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("drip", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_head_that_does_not_come_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drip: bytes
+) -> None:
+    monkeypatch.setattr("web.server.KEEPALIVE", 0.1)
+    async with open_house(tmp_path) as house:
+        host, _, port = house.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(drip)
+            async with asyncio.timeout(5 * SCALE):
+                assert b"200" not in await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_what_is_not_there_is_not_explained_to_strangers(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = await house.person("ann.smith")
+
+    async def broken(*_: Any) -> None:
+        raise Refusal("unavailable", "The database /var/parley/router.db cannot be used now: no such table")
+
+    monkeypatch.setattr(house.front._server.services.router, "read", broken)
+    status, answer = await ann.call("GET", "/api/v1/sync?since=")
+    assert (status, answer["error"]["code"], answer["error"]["retry_after"]) == (503, "unavailable", 1)
+    assert "router.db" not in answer["error"]["message"]
+    async with ann.socket() as hers:
+        assert hers.hello["sync"] == ""
+        await hers.send(type="sync", id="s", since="")
+        error = await hers.next("error", id="s")
+        assert (error["code"], error["retry_after"]) == ("unavailable", 1)
+        assert "router.db" not in error["message"]
 
 
 async def test_under_tls_cookies_are_prefixed_and_the_browser_stays_with_it(tmp_path: Path) -> None:

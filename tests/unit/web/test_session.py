@@ -137,7 +137,7 @@ def test_sync_is_read_on_and_its_failure_leaves_the_socket_open() -> None:
     assert one.received('{"type":"sync","id":"s","since":"e.1"}') == (ReadOn("s", "e.1"),)
     [page] = sent(one.read_on("s", [], "e.2", more=False))
     assert page == {"type": "ok", "id": "s", "changes": [], "next": "e.2", "more": False}
-    [answer] = sent(one.cannot_read_on("s", Refusal("unavailable", retry_after=1)))
+    [answer] = sent(one.cannot_read_on("s", ErrorBody("unavailable", "no", retry_after=1)))
     assert (answer["code"], answer["retry_after"]) == ("unavailable", 1)
     assert not one.over
 
@@ -228,7 +228,7 @@ def test_nothing_comes_out_of_a_session_that_is_over() -> None:
     assert one.resync() == ()
     assert one.stalled() == ()
     assert one.read_on("s", [], "", more=False) == ()
-    assert one.cannot_read_on("s", Refusal("unavailable")) == ()
+    assert one.cannot_read_on("s", ErrorBody("unavailable", "no")) == ()
 
 
 _json = st.recursive(
