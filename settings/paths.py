@@ -8,6 +8,9 @@ from pathlib import Path
 from settings.errors import SettingsError
 from settings.model import Settings
 
+RUN_HOME = Path("/tmp")  # noqa: S108  (the folder in it is made 0700, and its owner checked)
+"""Not XDG_RUNTIME_DIR: that one goes when its owner logs out, and with it a detached supervisor's sockets."""
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -20,8 +23,7 @@ class Paths:
     def of(cls, settings: Settings) -> "Paths":
         data = Path(settings.base, settings.data.dir).expanduser().resolve()
         mark = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
-        home = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108  (made 0700 and its owner checked)
-        return cls(data=data, run=home / f"parley-{os.getuid()}-{mark}")
+        return cls(data=data, run=RUN_HOME / f"parley-{os.getuid()}-{mark}")
 
     @property
     def databases(self) -> Path:

@@ -13,7 +13,7 @@ from tests.support.node import installation
 
 @pytest.fixture(autouse=True)
 def short_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("settings.paths.RUN_HOME", tmp_path)
 
 
 def wrong(folder: Path, status: dict[str, object] | None = None, **sections: dict[str, object]) -> dict[str, str]:

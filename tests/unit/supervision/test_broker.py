@@ -18,7 +18,7 @@ from tests.support.node import installation
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, Paths]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("settings.paths.RUN_HOME", tmp_path)
     monkeypatch.setattr(broker, "program", lambda: Path("/bin/true"))
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     settings = installation(tmp_path / "data")
@@ -86,7 +86,7 @@ def test_a_damaged_file_is_named(made: tuple[Settings, Paths]) -> None:
 
 
 def test_without_rabbitmq_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("settings.paths.RUN_HOME", tmp_path)
     monkeypatch.setattr(broker, "program", lambda: None)
     settings = installation(tmp_path / "data")
     with pytest.raises(SettingsError, match="PARLEY_BROKER__URL"):

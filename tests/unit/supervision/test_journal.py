@@ -46,7 +46,7 @@ def test_a_terminal_that_is_gone_ends_nothing() -> None:
 
 @pytest.mark.parametrize("form", ["human", "json"])
 def test_lines_have_a_time_and_a_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("settings.paths.RUN_HOME", tmp_path)
     settings = installation(tmp_path / "data", logging={"format": form, "level": "INFO"})
     paths = Paths.of(settings)
     paths.make()
