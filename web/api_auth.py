@@ -158,12 +158,20 @@ async def _log_out(call: Call[RefreshToken, None]) -> Reply:
     if token:
         await services.post.ask("auth", LogOut(token=token), within=WITHIN, id=call.command_id)
     elif caller:
-        command = EndSession(session=caller.session)
-        await services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=caller.user)
-        services.authenticator.forget(caller.session)
+        await _end(call, caller.user, caller.session)
     else:
         raise Refusal("unauthenticated")
     return Reply(None, finish=services.cookies.clear)
+
+
+async def _end(call: Call[Any, Any], user: str, session: str) -> None:
+    """End a session, now or as soon as auth is back: nobody is to stay signed in because it is away."""
+    services, command = call.services, EndSession(session=session)
+    if services.hub.state("auth") == "down":
+        services.hub.mention("auth", command, id=call.command_id, person=user)
+    else:
+        await services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=user)
+    services.authenticator.forget(session)
 
 
 async def _sessions(call: Call[None, None]) -> SessionList:
@@ -185,10 +193,7 @@ async def _sessions(call: Call[None, None]) -> SessionList:
 
 
 async def _end_session(call: Call[None, None]) -> None:
-    session = call.params["id"]
-    command = EndSession(session=session)
-    await call.services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=call.me.user)
-    call.services.authenticator.forget(session)
+    await _end(call, call.me.user, call.params["id"])
 
 
 async def _change_password(call: Call[NewPassword, None]) -> None:

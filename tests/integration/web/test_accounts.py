@@ -149,6 +149,21 @@ async def test_signing_in_while_auth_is_stopped_is_unavailable(house: House) -> 
     assert (await ann.call("GET", "/api/v1/me"))[0] == 200
 
 
+async def test_logging_out_while_auth_is_stopped_is_done_when_it_is_back(house: House) -> None:
+    ann = await house.person("ann.smith")
+    auth = house.owners["auth"]
+    auth.running.clear()
+    auth.beat("stopping")
+    async with house.http.post(f"{house.url}/api/v1/auth/logout", headers=ann.bearer) as answer:
+        assert answer.status == 204
+        assert all("Max-Age=0" in line for line in answer.headers.getall("Set-Cookie"))
+    async with ann.socket() as hers:
+        auth.running.set()
+        assert await hers.closed() == 4001
+    status, _ = await house.call("POST", "/api/v1/auth/refresh", {"refresh_token": ann.refresh})
+    assert status == 401
+
+
 async def test_the_key_set_verifies_tokens(house: House) -> None:
     import jwt  # noqa: PLC0415  (the one test that needs it)
 
