@@ -1,0 +1,4 @@
+CREATE TABLE counter (
+    person TEXT PRIMARY KEY,
+    total INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
