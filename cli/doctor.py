@@ -23,6 +23,8 @@ from supervision.control import Request
 
 _LEAST_DISK = 500 << 20
 _LEAST_FILES = 4096
+_PATIENCE = 3.0
+
 _AMQP_PORTS = {"amqp": 5672, "amqps": 5671}
 
 

@@ -19,6 +19,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 def endpoint_file(paths: Paths) -> Path:
+    """The file that says where the private node is."""
     return paths.broker / "endpoint.json"
 
 

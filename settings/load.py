@@ -39,19 +39,24 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
             raise SettingsError(section, "must be a table of keys")
     _overlay(tree, sections, environ)
     for section, table in tree.items():
-        known = {field.name: field for field in msgspec.structs.fields(sections[section])}
-        for key, value in table.items():
-            if key not in known:
-                raise SettingsError(f"{section}.{key}", f"unknown key; known are {', '.join(sorted(known))}")
-            try:
-                msgspec.convert(value, known[key].type)
-            except msgspec.ValidationError as error:
-                raise SettingsError(f"{section}.{key}", str(error)) from error
-        try:
-            msgspec.convert(table, sections[section])
-        except msgspec.ValidationError as error:
-            raise SettingsError(section, str(error).removesuffix(" - at `$`")) from error
+        _check(section, table, sections[section])
     return msgspec.convert({**tree, "base": str(path.resolve().parent)}, Settings)
+
+
+def _check(section: str, table: dict[str, Any], struct: Any) -> None:
+    known = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for key, value in table.items():
+        if key not in known:
+            raise SettingsError(f"{section}.{key}", f"unknown key; known are {', '.join(sorted(known))}")
+        try:
+            msgspec.convert(value, known[key])
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{section}.{key}", str(error)) from error
+    try:
+        msgspec.convert(table, struct)
+    except msgspec.ValidationError as error:
+        # What concerns several keys at once.
+        raise SettingsError(section, str(error).removesuffix(" - at `$`")) from error
 
 
 def _sections() -> dict[str, Any]:
