@@ -23,6 +23,24 @@ const NAVIGATION = [
   ["/settings", "settings", "nav.settings"],
 ];
 
+/** What stands where a conversation will be. */
+class NothingChosen {
+  constructor(store) {
+    this.store = store;
+    this.element = h("div.chat");
+    this.update();
+  }
+
+  update() {
+    const { store } = this;
+    const key = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘K" : "Ctrl+K";
+    const nobody = store.loaded && store.conversations.size === 0;
+    const title = nobody ? say("chat.welcome", { name: nameOf(store.me) }) : say("chat.choose");
+    const hint = nobody ? say("chat.welcome.hint") : say("chat.choose.hint", { key });
+    this.element.replaceChildren(emptyState({ title, hint }));
+  }
+}
+
 class Page {
   constructor() {
     const me = boot.user;
@@ -52,7 +70,7 @@ class Page {
     this.strips = new Strips({
       root: document.getElementById("strips"),
       store: this.store,
-      retry: () => this.client.connection.retry(),
+      retry: () => this.client.connection.retryNow(),
     });
     const list = { root: document.getElementById("side"), client: this.client, drafts: this.drafts };
     this.list = new ConversationList({ ...list, go: this.go, copyLink: () => this.copyLink() });
@@ -103,8 +121,7 @@ class Page {
       return new SettingsPage({ client, leave: (path) => this.leave(path), unsent: () => this.unsent() });
     }
     if (id) return new Chat({ client, drafts, places, people, go, id, limit: BODY_LIMIT });
-    const key = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘K" : "Ctrl+K";
-    return { element: emptyState({ title: say("chat.choose"), hint: say("chat.choose.hint", { key }) }) };
+    return new NothingChosen(this.store);
   }
 
   clicked(event) {
@@ -144,6 +161,7 @@ class Page {
     if (dirty.has("log") && this.view instanceof Chat) this.view.update();
     if (dirty.has("list") || dirty.has("contacts")) this.list.render();
     if (dirty.has("list") || dirty.has("contacts")) this.drawRail();
+    if (dirty.has("list") && this.view instanceof NothingChosen) this.view.update();
     if (dirty.has("contacts") && this.view instanceof PeoplePage) this.view.update();
     if (dirty.has("me") && this.view instanceof SettingsPage) this.view.update();
     if (dirty.has("actors")) this.strips.render();

@@ -24,6 +24,8 @@ const ENGLISH = {
 
   "chat.choose": "Pick a conversation",
   "chat.choose.hint": "Or press {key} and type a name.",
+  "chat.welcome": "Welcome, {name}",
+  "chat.welcome.hint": "Ask somebody to chat. Once they accept, this is where you talk.",
   "chat.back": "Back to chats",
   "chat.menu": "Conversation menu",
   "chat.log": "Messages with {name}",

@@ -41,9 +41,9 @@ export function initials(name) {
 
 /** One of `count` hues, the same for the same id everywhere. */
 export function hueOf(id, count) {
-  let sum = 7;
-  for (const letter of id) sum = (sum * 31 + letter.codePointAt(0)) % 1_000_003;
-  return sum % count;
+  let sum = 2_166_136_261;
+  for (const letter of id) sum = Math.imul(sum ^ letter.codePointAt(0), 16_777_619);
+  return ((sum ^ (sum >>> 15)) >>> 0) % count;
 }
 
 /** How the server counts: characters, not UTF-16 units. */

@@ -41,11 +41,17 @@ export class Connection {
     this.drop(1000);
   }
 
+  /** Takes a stop back. */
+  resume() {
+    this.stopped = false;
+    this.connect();
+  }
+
   /** Now rather than at the end of the backoff; an open socket is asked whether it still lives. */
   wake() {
     if (this.stopped) return;
     if (this.up) this.check(PONG_SOON_MS);
-    else this.retry();
+    else if (!this.socket) this.endWait();
   }
 
   connect() {
@@ -158,7 +164,7 @@ export class Connection {
     this.attempt += 1;
     this.on.state(this.state);
     await new Promise((resolve) => {
-      this.retryNow = resolve;
+      this.waited = resolve;
       this.retryTimer = setTimeout(resolve, delay);
     });
     if (this.stopped || this.socket) return;
@@ -174,10 +180,17 @@ export class Connection {
     this.connect();
   }
 
-  /** The person does not want to wait. */
-  retry() {
-    if (this.socket) return;
+  /** The person does not want to wait, neither for the backoff nor for an attempt that hangs. */
+  retryNow() {
+    if (this.up || this.stopped) return;
+    if (this.socket) {
+      this.drop(1006);
+      this.connect();
+    } else this.endWait();
+  }
+
+  endWait() {
     clearTimeout(this.retryTimer);
-    this.retryNow?.();
+    this.waited?.();
   }
 }

@@ -57,6 +57,8 @@ export class Chat {
   async fill() {
     const { conversation, client, id } = this;
     const { timeline } = this;
+    // The caller puts the element on the page first: without a layout there is no place to land at.
+    await null;
     const log = this.store.openLog(id);
     timeline.loading = true;
     timeline.render();

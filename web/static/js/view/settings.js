@@ -146,15 +146,7 @@ export class SettingsPage {
       const sure = await confirmDialog({ title, hint: say("settings.logout.hint"), action: say("settings.logout"), danger: true });
       if (!sure) return;
     }
-    try {
-      await this.client.command("POST", "/auth/logout", {});
-    } catch (error) {
-      if (error.status !== 401) {
-        toast(reasonOf(error));
-        return;
-      }
-    }
-    await this.leave("/login");
+    await this.end("POST", "/auth/logout", {}, "/login");
   }
 
   async deleteAccount() {
@@ -166,13 +158,23 @@ export class SettingsPage {
       field: { label: say("settings.password"), type: "password", autocomplete: "current-password" },
     });
     if (!password) return;
+    await this.end("DELETE", "/me", { password }, "/register");
+  }
+
+  /** The socket goes first: otherwise it would be closed under us, and look like a session that ended elsewhere. */
+  async end(method, path, body, next) {
+    const { connection } = this.client;
+    connection.stop();
     try {
-      await this.client.command("DELETE", "/me", { password });
+      await this.client.command(method, path, body);
     } catch (error) {
-      toast(reasonOf(error));
-      return;
+      if (error.code !== "unauthenticated") {
+        toast(reasonOf(error));
+        connection.resume();
+        return;
+      }
     }
-    await this.leave("/register");
+    await this.leave(next);
   }
 
   close() {}

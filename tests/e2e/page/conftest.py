@@ -1,0 +1,62 @@
+"""One installation and one chromium for all tests of the page; people of their own for each test."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from tests.support.real_page import CHROMIUM, House, Person, browser, person, running_house
+
+_numbers = itertools.count(1)
+
+Meet = Callable[..., Person]
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with running_house(tmp_path_factory.mktemp("page") / "data") as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    with browser(playwright) as one:
+        yield one
+
+
+@pytest.fixture
+def meet(chromium: Browser, house: House) -> Iterator[Meet]:
+    """`meet("Ada")` is somebody new called Ada7 or so, signed in, in a browser of their own.
+
+    Afterwards nobody's console may have complained: a CSP report or an uncaught error fails the test.
+    """
+    met: list[Person] = []
+
+    def make(name: str, **context: Any) -> Person:
+        one = person(chromium, house, f"{name}{next(_numbers)}", **context)
+        met.append(one)
+        one.register()
+        return one
+
+    yield make
+    complaints = [f"{one.name}: {text}" for one in met for text in one.complaints]
+    for one in met:
+        one.context.close()
+    assert not complaints
+
+
+@pytest.fixture
+def pair(meet: Meet) -> tuple[Person, Person, str]:
+    """Two people in contact, and their conversation's id."""
+    ada, noor = meet("Ada"), meet("Noor")
+    return ada, noor, ada.befriend(noor)

@@ -1,0 +1,222 @@
+"""A whole installation and people with browsers before it, for tests that look at the page."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, WebSocketRoute
+
+from tests.support.waiting import SCALE, eventually_sync
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PASSWORD = "the quick brown ferry"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@dataclass
+class House:
+    """A running installation: `origin` is where it is served."""
+
+    folder: Path
+    port: int
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
+        return {
+            **clean,
+            "PARLEY_DATA__DIR": str(self.folder),
+            "PARLEY_WEB__PORT": str(self.port),
+            "PARLEY_AUTH__BCRYPT_COST": "5",
+        }
+
+    def parley(self, *arguments: str) -> str:
+        """One command of the command line, to its end; its output."""
+        done = subprocess.run(  # noqa: S603  (our own program)
+            [sys.executable, str(ROOT / "supervisor.py"), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60 * SCALE,
+            check=True,
+        )
+        return done.stdout
+
+    def pid(self, actor: str) -> int:
+        """The process of an actor that is running; 0 while it is not."""
+        found = {one["name"]: one for one in json.loads(self.parley("status", "--json"))["actors"]}
+        return int(found[actor]["pid"] or 0) if found[actor]["state"] == "running" else 0
+
+
+@contextlib.contextmanager
+def running_house(folder: Path) -> Iterator[House]:
+    """Everything up, broker included, and down again afterwards."""
+    house = House(folder, _free_port())
+    with (folder.parent / "up.log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603  (our own program)
+            [sys.executable, str(ROOT / "supervisor.py"), "up"], env=house.environment, stdout=log, stderr=log
+        )
+        try:
+            eventually_sync(lambda: "Parley is at" in Path(log.name).read_text(), within=60)
+            yield house
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60 * SCALE)
+
+
+@dataclass
+class Person:
+    """Somebody with a browser. `complaints` gathers whatever its console says, CSP reports among it."""
+
+    name: str
+    house: House
+    context: BrowserContext
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def username(self) -> str:
+        return self.name.lower()
+
+    def register(self) -> None:
+        self.page.goto(f"{self.house.origin}/register")
+        self.page.fill("#username", self.username)
+        self.page.fill("#display_name", self.name)
+        self.page.fill("#password", PASSWORD)
+        self.page.click("[type=submit]")
+        self.page.wait_for_url("**/chat")
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """A request as the page makes them: same origin, by cookie. Raises on anything but success."""
+        return self.page.evaluate(
+            """async ([method, path, body]) => {
+                const headers = {"Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID()};
+                const init = {method, headers: body ? headers : {"Idempotency-Key": headers["Idempotency-Key"]}};
+                if (body) init.body = JSON.stringify(body);
+                const answer = await fetch("/api/v1" + path, init);
+                if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+                const text = await answer.text();
+                return text ? JSON.parse(text) : null;
+            }""",
+            [method, path, body],
+        )
+
+    @property
+    def id(self) -> str:
+        return str(self.api("GET", "/me")["user"]["id"])
+
+    def befriend(self, other: "Person") -> str:
+        """In contact with the other from now on, by the API. Returns the conversation's id."""
+        pending = self.api("POST", "/contacts/requests", {"user_id": other.id})["request"]
+        other.api("POST", f"/contacts/requests/{pending['id']}/accept")
+        return str(pending["conversation"])
+
+    def post(self, conversation: str, *bodies: str) -> None:
+        """Messages by the API, one after the other."""
+        for number, body in enumerate(bodies):
+            client_id = f"{self.username}-{conversation[:8]}-{number}-{hash(body) & 0xFFFFFF:x}"
+            self.api("POST", f"/conversations/{conversation}/messages", {"client_id": client_id, "body": body})
+
+    def open(self, conversation: str) -> None:
+        self.page.goto(f"{self.house.origin}/chat/{conversation}")
+        self.page.wait_for_selector(".timeline[aria-busy=false]")
+
+    def connected(self) -> None:
+        """Wait until nothing on the page tells of a lost connection."""
+        self.page.wait_for_function("document.querySelectorAll('[data-strip=lost]').length === 0")
+
+    def write(self, text: str) -> None:
+        self.page.fill(".composer textarea", text)
+        self.page.press(".composer textarea", "Enter")
+
+    def texts(self, of: str = ".msg") -> list[str]:
+        return self.page.locator(f"{of} .body").all_inner_texts()
+
+    def sees(self, text: str, within: float = 10.0) -> None:
+        self.page.locator(".msg .body", has_text=text).first.wait_for(timeout=within * 1000 * SCALE)
+
+    def states(self) -> list[str]:
+        """What became of each message of mine that is on the page."""
+        found: list[str] = self.page.evaluate("[...document.querySelectorAll('.msg.own')].map(n => n.dataset.state)")
+        return found
+
+
+class Wire:
+    """The way of a page's socket, which a test can stop: frames vanish, the connection stays."""
+
+    def __init__(self, page: Page) -> None:
+        self.cut = False
+        self.sent: list[Any] = []
+        self.way: WebSocketRoute | None = None
+        page.route_web_socket("**/ws", self._route)
+
+    def _route(self, route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        self.way = route
+
+        def up(message: str | bytes) -> None:
+            self.sent.append(json.loads(message))
+            if not self.cut:
+                server.send(message)
+
+        def down(message: str | bytes) -> None:
+            if not self.cut:
+                route.send(message)
+
+        route.on_message(up)
+        server.on_message(down)
+
+    def close(self, code: int) -> None:
+        """Closes the page's end of it as a server would."""
+        assert self.way is not None
+        self.way.close(code=code)
+
+    def frames(self, kind: str) -> list[Any]:
+        return [frame for frame in self.sent if frame["type"] == kind]
+
+
+@contextlib.contextmanager
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium without its own errands."""
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    try:
+        yield chromium
+    finally:
+        chromium.close()
+
+
+def person(chromium: Browser, house: House, name: str, **context: Any) -> Person:
+    """Somebody new with a browser of their own, not yet registered."""
+    made = chromium.new_context(locale="en-GB", **context)
+    one = Person(name, house, made, made.new_page())
+    one.page.on("console", lambda message: one.complaints.append(message.text))
+    one.page.on("pageerror", lambda error: one.complaints.append(str(error)))
+    return one
