@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import functools
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -10,14 +12,16 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from settings import Paths, load
+from supervision.client import NothingRunningError, ask
+from supervision.control import Request
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN = 90.0
 STOP_WITHIN = 45.0
 COMMAND_WITHIN = 120.0
+STEP = 0.05
+"""Seconds between two looks at the actors while somebody waits for one."""
 
 
 class DrillError(Exception):
@@ -42,7 +46,7 @@ class Installation:
         }
         self._process: asyncio.subprocess.Process | None = None
 
-    @property
+    @functools.cached_property
     def paths(self) -> Paths:
         return Paths.of(load(environ=self.environment))
 
@@ -58,6 +62,7 @@ class Installation:
         log = self.folder / "supervisor.out"
         with log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
+                *_ending_with_us(),
                 *self._argv("up"),
                 env=self.environment,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -70,7 +75,7 @@ class Installation:
                 while not await self._all_running():
                     if self._process.returncode is not None:
                         raise DrillError(f"the supervisor ended: {log.read_text(errors='replace')[-2000:]}")
-                    await asyncio.sleep(0.1)
+                    await asyncio.sleep(STEP)
         except TimeoutError as error:
             await self.stop()
             raise DrillError(f"not ready within {READY_WITHIN} s: {log.read_text(errors='replace')[-2000:]}") from error
@@ -104,11 +109,16 @@ class Installation:
         return process.returncode or 0, printed.decode(errors="replace")
 
     async def actors(self) -> dict[str, dict[str, Any]]:
-        """The rows of `parley status --json` by name; none while no supervisor answers."""
-        code, printed = await self.parley("status", "--json")
-        if code != 0:
+        """The supervisor's rows of `parley status --json` by name, without memory; none while no supervisor answers."""
+        try:
+            status = await self.ask(Request("status"))
+        except (NothingRunningError, TimeoutError, ConnectionError):
             return {}
-        return {row["name"]: row for row in msgspec.json.decode(printed)["actors"]}
+        return {row["name"]: row for row in status["actors"]}
+
+    async def ask(self, request: Request, within: float = 5.0) -> Any:
+        """One request to the supervisor. Raises NothingRunningError, ControlError, or TimeoutError."""
+        return await asyncio.to_thread(ask, self.paths, request, within)
 
     async def signal(self, name: str, number: signal.Signals) -> int:
         """Send a signal to a child of the supervisor; returns its pid."""
@@ -126,7 +136,7 @@ class Installation:
                 row = (await self.actors()).get(name, {})
                 if row.get("state") == "running" and row["pid"] != other_than:
                     return int(row["pid"])
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(STEP)
 
     async def _all_running(self) -> bool:
         rows = (await self.actors()).values()
@@ -145,6 +155,12 @@ async def running_installation(folder: Path, **environment: str) -> AsyncIterato
         yield installation
     finally:
         await installation.stop()
+
+
+def _ending_with_us() -> list[str]:
+    """What makes the kernel tell a supervisor to stop when the drill itself is killed and can tell nobody."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 
 
 def free_port() -> int:
