@@ -1,6 +1,7 @@
 """A whole installation and people with browsers before it, for tests that look at the page."""
 
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -58,6 +59,14 @@ class House:
             "PARLEY_AUTH__BCRYPT_COST": "5",
         }
 
+    def ready(self) -> bool:
+        """Whether every actor has been ready once."""
+        way = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with contextlib.closing(way), contextlib.suppress(OSError):
+            way.request("GET", "/readyz")
+            return way.getresponse().status == http.HTTPStatus.OK
+        return False
+
     def parley(self, *arguments: str) -> str:
         """One command of the command line, to its end; its output."""
         done = subprocess.run(  # noqa: S603  (our own program)
@@ -85,7 +94,7 @@ def running_house(folder: Path) -> Iterator[House]:
             [sys.executable, str(ROOT / "supervisor.py"), "up"], env=house.environment, stdout=log, stderr=log
         )
         try:
-            eventually_sync(lambda: "Parley is at" in Path(log.name).read_text(), within=60)
+            eventually_sync(house.ready, within=60)
             yield house
         finally:
             process.send_signal(signal.SIGTERM)
