@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.abc import AbstractAccessLogger
 
 from protocols.values import FRAME_BYTES
@@ -70,7 +70,9 @@ async def _count(request: web.Request, handler: _Handler) -> web.StreamResponse:
         status = answer.status
         raise
     finally:
-        request.app[SERVICES].counters.requests[request.method, template(request), status] += 1
+        # Anybody may invent methods, and each would be a row for ever.
+        method = request.method if request.method in hdrs.METH_ALL else "OTHER"
+        request.app[SERVICES].counters.requests[method, template(request), status] += 1
     return response
 
 

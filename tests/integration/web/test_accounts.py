@@ -201,6 +201,21 @@ async def test_a_form_comes_back_with_what_was_wrong_and_without_the_password(ho
     assert 'aria-invalid="true"' in text
 
 
+async def test_a_form_that_nobody_can_handle_now_comes_back_as_well(house: House) -> None:
+    house.owners["auth"].running.clear()
+    status, _, text, cookies = await form(house, "/login", SIGN_IN)
+    assert status == 503
+    assert 'data-code="unavailable"' in text
+    assert not cookies
+
+
+async def test_a_form_of_another_site_or_kind_is_refused(house: House) -> None:
+    assert (await form(house, "/login", SIGN_IN, Origin="https://evil.example"))[0] == 403
+    own = {"Origin": house.environment.settings.web.origin}
+    status, answer = await house.call("POST", "/login", SIGN_IN, **own)
+    assert (status, answer["error"]["code"]) == (415, "unsupported")
+
+
 async def test_no_form_sends_anybody_away_from_us(house: House) -> None:
     await house.person("ann.smith")
     for target in ("https://evil.example", "//evil.example", "/\\evil.example"):
