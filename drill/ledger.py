@@ -20,12 +20,23 @@ class Sent(Struct, frozen=True):
     refused: str = ""
 
 
+class Logged(Struct, frozen=True):
+    """A message of the log, as the server tells it to somebody who reads it from the beginning."""
+
+    seq: int
+    client_id: str
+    sender: str
+    body: str
+
+
 class Account(Struct, frozen=True, kw_only=True):
     """Every list names client_ids; all but `sent`, `stored` and `shown` are empty when the promise was kept.
 
     lost: acknowledged, and not on the recipient's screen. duplicated: on it twice. reordered: shown or stored in
     another order than typed. gap: a hole in a conversation's sequence. unexpected: shown, and never typed or refused,
-    or with another text.
+    or with another text. unlogged: acknowledged, and not at that place of the log that the server tells afterwards.
+
+    The promise is about what has its tick. What has none is listed too: `refused`, and `unanswered`, which waits still.
     """
 
     sent: int
@@ -36,15 +47,20 @@ class Account(Struct, frozen=True, kw_only=True):
     reordered: Sequence[str]
     gap: Sequence[str]
     unexpected: Sequence[str]
+    unlogged: Sequence[str] = ()
+    refused: Sequence[str] = ()
+    unanswered: Sequence[str] = ()
 
     @property
     def kept(self) -> bool:
         """Whether the promise was kept."""
-        return not (self.lost or self.duplicated or self.reordered or self.gap or self.unexpected)
+        return not (self.lost or self.duplicated or self.reordered or self.gap or self.unexpected or self.unlogged)
 
 
-def settle(sent: Sequence[Sent], screens: Mapping[str, Sequence[Shown]]) -> Account:
-    """Hold what people typed against what the others' screens (by person) showed."""
+def settle(
+    sent: Sequence[Sent], screens: Mapping[str, Sequence[Shown]], log: Sequence[Logged] | None = None
+) -> Account:
+    """Hold what people typed against what the others' screens (by person) showed, and against the log when given."""
     typed = {one.client_id: one for one in sent}
     lost: list[str] = []
     duplicated: list[str] = []
@@ -93,4 +109,17 @@ def settle(sent: Sequence[Sent], screens: Mapping[str, Sequence[Shown]]) -> Acco
         reordered=reordered,
         gap=gap,
         unexpected=unexpected,
+        unlogged=[] if log is None else _unlogged(sent, log),
+        refused=[one.client_id for one in sent if one.refused],
+        unanswered=[one.client_id for one in sent if not one.seq and not one.refused],
     )
+
+
+def _unlogged(sent: Sequence[Sent], log: Sequence[Logged]) -> list[str]:
+    """What has a tick and is not in the log as typed and acknowledged, and what is in it more than once."""
+    logged = Counter(log)
+    times = Counter(one.client_id for one in log)
+    missing = [
+        one.client_id for one in sent if one.seq and not logged[Logged(one.seq, one.client_id, one.sender, one.body)]
+    ]
+    return missing + [client_id for client_id, count in times.items() if count > 1]

@@ -16,7 +16,7 @@ from typing import Any, Self
 import aiohttp
 from msgspec import structs
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from drill.ledger import Sent
 from drill.screen import Screen, Shown
@@ -26,6 +26,7 @@ BACKOFF_BASE = 0.05
 BACKOFF_CAP = 1.0
 REPLY_WITHIN = 10.0
 SILENCE = 5.0
+UNAUTHENTICATED = 401
 PASSWORD = "correct horse battery staple"  # noqa: S105  (of invented people on a loopback address)
 
 
@@ -54,6 +55,7 @@ class Person:
         self._clock = clock
         self._http: aiohttp.ClientSession | None = None
         self._token = ""
+        self._refresh_token = ""
         self._sync_token = ""
         self._outbox: deque[str] = deque()
         self._under_way: dict[str, str] = {}
@@ -100,6 +102,12 @@ class Person:
         """Begin a session of an account that is there."""
         self._signed_in(await self.call("POST", "/auth/login", {"username": self.username, "password": PASSWORD}))
 
+    async def refresh(self) -> None:
+        """Have a new access token, as a device does whose own has expired."""
+        answer = await self.call("POST", "/auth/refresh", {"refresh_token": self._refresh_token})
+        self._token = answer["access_token"]
+        self._refresh_token = answer["refresh_token"]
+
     async def befriend(self, other: "Person") -> None:
         """Ask the other, who accepts."""
         asked = await self.call("POST", "/contacts/requests", {"user_id": other.id})
@@ -107,6 +115,7 @@ class Person:
 
     def _signed_in(self, answer: dict[str, Any]) -> None:
         self._token = answer["access_token"]
+        self._refresh_token = answer["refresh_token"]
         self.id = answer["user"]["id"]
 
     # Chat.
@@ -155,8 +164,11 @@ class Person:
                 ) as socket:
                     failures = 0
                     await self._converse(socket)
-            except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed):
+            except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed) as error:
                 failures += 1
+                if isinstance(error, InvalidStatus) and error.response.status_code == UNAUTHENTICATED:
+                    with contextlib.suppress(HttpError, aiohttp.ClientError, TimeoutError):
+                        await self.refresh()
             self.connected.clear()
             self.reconnects += 1
             await asyncio.sleep(random.random() * min(BACKOFF_CAP, BACKOFF_BASE * 2**failures))  # noqa: S311

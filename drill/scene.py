@@ -1,0 +1,186 @@
+"""Pairs of people who type to each other at a rate, and the account of everything that they typed."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Self
+
+import aiohttp
+
+from drill.ledger import Account, Logged, Sent, settle
+from drill.person import HttpError, Person
+from drill.tally import Counts, Tally
+from drill.waiting import until
+
+CONNECTED_WITHIN = 30.0
+PAGE = 200
+NAMES = ("ann", "bob", "cyd", "dan", "eve", "fay", "gus", "hal", "ida", "joe")
+PHRASES = (
+    "hello", "are you there?", "all is well", "half past eight", "I would not bet on it", "señor, ¿qué tal?",
+    "naïve, but true", "看起来不错", "добрый вечер", "see you 👋🏽", "no", "yes\nand a second line",
+    "“quoted”", "0" * 400,
+)  # fmt: skip
+
+
+class Scene:
+    """`pairs` of people, who together type `rate` messages a second, on average, until told to stop.
+
+    The seed decides who types what and when; times are of `clock`, in seconds.
+    """
+
+    def __init__(
+        self, base: str, *, pairs: int, rate: float, seed: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._base = base
+        self._rate = rate
+        self._seed = seed
+        self._clock = clock
+        self.people = [Person(base, f"{_name(at)}{seed}", clock=clock) for at in range(2 * pairs)]
+        self._tallies: list[Tally] = []
+        self._running: list[asyncio.Task[None]] = []
+        self._typing: list[asyncio.Task[None]] = []
+        self._exits = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Everybody has an account, one contact and a socket."""
+        try:
+            for person in self.people:
+                await self._exits.enter_async_context(person)
+                await person.register()
+            for one, other in self._pairs():
+                await one.befriend(other)
+            self._running = [asyncio.create_task(person.run()) for person in self.people]
+            self._tallies = [Tally(person.id) for person in self.people]
+            async with asyncio.timeout(CONNECTED_WITHIN):
+                for person in self.people:
+                    await person.connected.wait()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.be_quiet()
+        await _end(self._running)
+        await self._exits.aclose()
+
+    def _pairs(self) -> list[tuple[Person, Person]]:
+        return list(zip(self.people[::2], self.people[1::2], strict=True))
+
+    # Typing.
+
+    def type_on(self) -> None:
+        """Everybody begins to type."""
+        if not self._typing:
+            self._typing = [
+                asyncio.create_task(self._type(one, other, number))
+                for number, pair in enumerate(self._pairs())
+                for one, other in (pair, pair[::-1])
+            ]
+
+    async def be_quiet(self) -> None:
+        """Nobody types any more; what was typed goes on its way."""
+        typing, self._typing = self._typing, []
+        await _end(typing)
+
+    async def _type(self, one: Person, other: Person, number: int) -> None:
+        dice = random.Random(f"{self._seed} {number} {one.username}")  # noqa: S311  (reproducible on purpose)
+        each = self._rate / len(self.people)
+        due = self._clock()
+        while True:
+            # By the clock, not by pauses: a loop that is late must not make people type less.
+            due += dice.expovariate(each)
+            await asyncio.sleep(max(0.0, due - self._clock()))
+            one.say(other.id, f"{dice.choice(PHRASES)} ({len(one.sent) + 1})")
+
+    # What is seen of it.
+
+    @property
+    def sent(self) -> list[Sent]:
+        return [sent for person in self.people for sent in person.sent.values()]
+
+    @property
+    def reconnects(self) -> int:
+        return sum(person.reconnects for person in self.people)
+
+    @property
+    def connected(self) -> int:
+        return sum(person.connected.is_set() for person in self.people)
+
+    def casualties(self) -> list[str]:
+        """People whom a fault of the drill itself has ended: they are to reconnect for ever."""
+        return [
+            f"{person.username}: {task.exception()!r}"
+            for person, task in zip(self.people, self._running, strict=False)
+            if task.done() and not task.cancelled()
+        ]
+
+    def counts(self) -> Counts:
+        """How it stands now."""
+        for person, tally in zip(self.people, self._tallies, strict=False):
+            tally.take(person.screen.shown)
+        return Counts(
+            sent=sum(len(person.sent) for person in self.people),
+            stored=sum(len(person.sent) - person.unanswered for person in self.people),
+            shown=sum(tally.shown for tally in self._tallies),
+            lost=sum(tally.lost for tally in self._tallies),
+            duplicated=sum(tally.duplicated for tally in self._tallies),
+            reordered=sum(tally.reordered for tally in self._tallies),
+        )
+
+    def shown_at(self) -> dict[str, float]:
+        """When each message first appeared on its recipient's screen."""
+        times: dict[str, float] = {}
+        for person in self.people:
+            for one in person.screen.shown:
+                if one.sender != person.id:
+                    times.setdefault(one.client_id, one.at)
+        return times
+
+    async def quiesce(self, within: float) -> bool:
+        """Wait until all that was typed has its answer and is shown; whether that came in time. Nobody may type."""
+        return await until(self._all_shown, within)
+
+    def _all_shown(self) -> bool:
+        now = self.counts()
+        refused = sum(1 for one in self.sent if one.refused)
+        return not any(person.unanswered for person in self.people) and now.shown >= now.sent - refused
+
+    async def account(self) -> Account:
+        """Hold what was typed against all screens, and against the log as it is told to somebody who has seen nothing.
+
+        When the log cannot be read, that part is left out.
+        """
+        log: list[Logged] | None
+        try:
+            log = [logged for one, _ in self._pairs() async for logged in _log_of(one)]
+        except (HttpError, aiohttp.ClientError, TimeoutError):
+            log = None
+        screens = {person.id: person.screen.shown for person in self.people if person.id}
+        return settle(self.sent, screens, log)
+
+
+async def _log_of(person: Person) -> AsyncIterator[Logged]:
+    """Every message of the person's conversations."""
+    for conversation in (await person.call("GET", "/conversations"))["conversations"]:
+        before = ""
+        while True:
+            page = await person.call("GET", f"/conversations/{conversation['id']}/messages?limit={PAGE}{before}")
+            for one in page["messages"]:
+                yield Logged(one["seq"], one["client_id"], one["sender"], one["body"])
+            if not page["more"]:
+                break
+            before = f"&before={page['messages'][0]['seq']}"
+
+
+def _name(number: int) -> str:
+    again, place = divmod(number, len(NAMES))
+    return NAMES[place] + (f"_{again + 1}_" if again else "")
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
