@@ -1,12 +1,10 @@
-"""A whole installation and people with browsers before it, for tests that look at the page."""
+"""People with browsers before an installation, for tests that look at the page."""
 
 import contextlib
 import http.client
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, WebSocketRoute
 
-from tests.support.waiting import SCALE, eventually_sync
+from tests.support.waiting import SCALE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "the quick brown ferry"
@@ -32,15 +30,9 @@ FLAGS = [
 ]
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @dataclass
 class House:
-    """A running installation: `origin` is where it is served."""
+    """A running installation as its people and its operator see it: `origin` is where it is served."""
 
     folder: Path
     port: int
@@ -52,12 +44,7 @@ class House:
     @property
     def environment(self) -> dict[str, str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
-        return {
-            **clean,
-            "PARLEY_DATA__DIR": str(self.folder),
-            "PARLEY_WEB__PORT": str(self.port),
-            "PARLEY_AUTH__BCRYPT_COST": "5",
-        }
+        return {**clean, "PARLEY_DATA__DIR": str(self.folder), "PARLEY_WEB__PORT": str(self.port)}
 
     def ready(self) -> bool:
         """Whether every actor has been ready once."""
@@ -83,22 +70,6 @@ class House:
         """The process of an actor that is running; 0 while it is not."""
         found = {one["name"]: one for one in json.loads(self.parley("status", "--json"))["actors"]}
         return int(found[actor]["pid"] or 0) if found[actor]["state"] == "running" else 0
-
-
-@contextlib.contextmanager
-def running_house(folder: Path) -> Iterator[House]:
-    """Everything up, broker included, and down again afterwards."""
-    house = House(folder, _free_port())
-    with (folder.parent / "up.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603  (our own program)
-            [sys.executable, str(ROOT / "supervisor.py"), "up"], env=house.environment, stdout=log, stderr=log
-        )
-        try:
-            eventually_sync(house.ready, within=60)
-            yield house
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60 * SCALE)
 
 
 @dataclass

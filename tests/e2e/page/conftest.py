@@ -1,4 +1,4 @@
-"""One installation and one chromium for all tests of the page; people of their own for each test."""
+"""One chromium for all tests of the page; people of their own for each test."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
-from tests.support.real_page import CHROMIUM, House, Person, browser, person, running_house
+from drill.installation import Installation
+from tests.support.real_page import CHROMIUM, House, Person, browser, person
+from tests.support.waiting import eventually_sync
 
 _numbers = itertools.count(1)
 
@@ -15,9 +17,10 @@ Meet = Callable[..., Person]
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with running_house(tmp_path_factory.mktemp("page") / "data") as one:
-        yield one
+def house(installation: Installation) -> House:
+    one = House(installation.folder, installation.port)
+    eventually_sync(one.ready, within=30)
+    return one
 
 
 @pytest.fixture(scope="session")
