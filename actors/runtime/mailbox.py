@@ -30,7 +30,7 @@ RETRY_BASE = 0.05
 RETRY_CAP = 5.0
 HOUSEKEEPING = 600.0
 HOUSEKEEPING_PAUSE = 1.0
-FINISH = 5.0
+FINISH = 4.0
 DAY_MS = 86_400_000
 
 U = TypeVar("U", bound=JournaledUnit)
@@ -111,7 +111,7 @@ class Mailbox(Generic[U]):
         )
 
     def stop(self) -> None:
-        """Finish the batch in hand within 5 s, and leave the rest in the mailbox, in order."""
+        """Finish the batch in hand within 4 s, and leave the rest in the mailbox, in order."""
         self._stopping = True
         self._give_up = self._environment.monotonic() + FINISH
         self._wake.set()

@@ -23,9 +23,9 @@ from actors.runtime.vitals import Notifier, Vitals
 from protocols.mail import FrontMail, decode_front_mail
 from settings.endpoint import broker_url, broker_user
 
-DRAIN = 10.0
-BEAT_WITHIN = 2.0
-FLUSH = 5.0
+DRAIN = 5.0
+BEAT_WITHIN = 1.0
+FLUSH = 1.5
 CANCEL_AGAIN = 4.0
 SENDERS = ("front", "cli")
 """Whose mail owners take: those who act for a signed-in person, or for the operator."""

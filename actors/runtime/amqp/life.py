@@ -34,7 +34,7 @@ from settings.model import Broker as BrokerSettings
 
 CONNECT_TIMEOUT = 5.0
 CONFIRM_TIMEOUT = 10.0
-CLOSE_TIMEOUT = 3.0
+CLOSE_TIMEOUT = 2.0
 PREFETCH = 64
 PUSH_PREFETCH = 256
 

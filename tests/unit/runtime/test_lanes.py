@@ -1,0 +1,132 @@
+"""Lanes: whatever the broker does to them, what was told arrives in order, and nothing is left out."""
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from msgspec import Raw, msgpack
+
+from actors.runtime.postroom import LANE_COMMANDS, Lane
+from actors.runtime.topology import mailbox
+from protocols.errors import Refusal
+from protocols.mail import Item, decode_envelope
+from settings import Settings
+from tests.support.memory_mail import FATES, Fate, MemoryBroker
+from tests.support.virtual_time import run_virtually
+
+CONFIGURATION = Settings(base="/nowhere")
+QUEUE = mailbox(CONFIGURATION.broker, "router")
+
+
+def item(number: int, size: int = 1) -> Item:
+    return Item(id=str(number), command=Raw(msgpack.encode("x" * size)))
+
+
+def lane(settings: Settings = CONFIGURATION) -> Lane:
+    return Lane("router", settings, "front.1:x")
+
+
+def arrived(broker: MemoryBroker) -> list[int]:
+    return [int(one.id) for letter in broker.queue(QUEUE) for one in decode_envelope(letter.mail.body).items]
+
+
+async def told(bursts: list[int], fates: list[Fate], hops: int) -> MemoryBroker:
+    broker = MemoryBroker()
+    broker.connect()
+    broker.fates.extend(fates)
+    one = lane()
+    running = asyncio.create_task(one.run(broker))
+    number = 0
+    for burst in bursts:
+        for _ in range(burst):
+            one.put(item(number))
+            number += 1
+        for _ in range(hops):
+            await asyncio.sleep(0)
+        if not broker.life and number % 2:
+            broker.connect()
+    # Time only passes for the lane while it is connected again.
+    while not one.empty.is_set():
+        broker.connect()
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return broker
+
+
+@hypothesis_settings(max_examples=150, deadline=None)
+@given(
+    bursts=st.lists(st.integers(1, 5), min_size=1, max_size=8),
+    fates=st.lists(st.sampled_from(FATES), max_size=12),
+    hops=st.integers(0, 6),
+)
+def test_order_holds_and_nothing_is_left_out_whatever_the_broker_does(
+    bursts: list[int], fates: list[Fate], hops: int
+) -> None:
+    broker = run_virtually(told(bursts, fates, hops))
+    # The owner does each id once, at its first arrival.
+    assert list(dict.fromkeys(arrived(broker))) == list(range(sum(bursts)))
+    assert all(mail.durable and mail.must_arrive for mail in broker.attempts)
+
+
+async def bounded() -> None:
+    one = lane()
+    for number in range(LANE_COMMANDS):
+        one.put(item(number))
+    with pytest.raises(Refusal) as caught:
+        one.put(item(LANE_COMMANDS))
+    assert caught.value.code == "unavailable"
+    assert caught.value.body.retry_after
+    broker = MemoryBroker()
+    broker.connect()
+    running = asyncio.create_task(one.run(broker))
+    await one.empty.wait()
+    running.cancel()
+    # What was refused was not taken, and there is room again.
+    assert arrived(broker) == list(range(LANE_COMMANDS))
+    one.put(item(LANE_COMMANDS))
+
+
+def test_a_full_lane_says_so_and_takes_more_once_it_moved() -> None:
+    run_virtually(bounded())
+
+
+async def envelopes_of(sizes: list[int]) -> list[int]:
+    broker = MemoryBroker()
+    broker.connect()
+    one = lane()
+    for number, size in enumerate(sizes):
+        one.put(item(number, size))
+    running = asyncio.create_task(one.run(broker))
+    await one.empty.wait()
+    running.cancel()
+    return [len(decode_envelope(letter.mail.body).items) for letter in broker.queue(QUEUE)]
+
+
+def test_what_gathers_goes_into_one_envelope_within_the_bounds() -> None:
+    limits = CONFIGURATION.runtime
+    assert run_virtually(envelopes_of([1] * 300)) == [limits.batch_commands, 300 - limits.batch_commands]
+    big = limits.batch_bytes
+    # One that is larger than the bound by itself still travels, alone.
+    assert run_virtually(envelopes_of([10, big + 1, 10])) == [1, 1, 1]
+
+
+async def declared() -> None:
+    broker = MemoryBroker()
+    broker.connect()
+    broker.fates.extend(["missing", "missing", "taken"])
+    one = lane()
+    one.put(item(0))
+    running = asyncio.create_task(one.run(broker))
+    await one.empty.wait()
+    running.cancel()
+    assert "router" in broker.queues
+    assert arrived(broker) == [0]
+
+
+def test_a_mailbox_that_is_missing_is_declared() -> None:
+    random.seed(1)
+    run_virtually(declared())
