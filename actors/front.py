@@ -27,7 +27,7 @@ class Front:
 
     def missed(self) -> None:
         """Pushes may have been missed: every socket reads on from the logs."""
-        self._server.services.hub.missed()
+        self._server.services.hub.was_deaf()
 
     async def drain(self) -> None:
         """Accept nobody new, send those who are there away to come back, finish what is in hand."""

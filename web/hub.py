@@ -236,6 +236,13 @@ class Hub:
             source = self._follow(mail.source, mail.incarnation, mail.number, skips=0)
             self._hear(source, mail)
 
+    def was_deaf(self) -> None:
+        """This front could hear nobody for a while: silence tells nothing of the owners, and pushes were missed."""
+        self._born = self._monotonic()
+        for source in self.sources.values():
+            source.seen = self._born
+        self.missed()
+
     def missed(self) -> None:
         """Pushes may have been lost, nobody knows which: every socket reads on from the log."""
         count = len(self._told)

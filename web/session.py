@@ -2,7 +2,8 @@
 
 Each command that has an `id` gets exactly one `ok` or `error`, unless the socket is closed or told to resync before:
 then the client repeats what is unanswered, with the same client_ids. At most `window` commands are with their owner
-at once; the one beyond is held back, and `full` tells whoever reads the socket to stop until there is room.
+at once, and frames pass at a person's rate; the one beyond is held back, and `full` tells whoever reads the socket to
+stop until there is room. Nothing is refused for being early: later commands would overtake the refused one.
 """
 
 from collections import deque
@@ -22,8 +23,8 @@ from protocols.values import rfc3339
 STRIKES: Final = 3
 """So many frames in a row that are no frames at all end the socket."""
 
-HASTY: Final = 200
-"""So many frames in a row beyond the rate end the socket."""
+HASTY: Final = 1_500
+"""So many frames in a row beyond the rate end the socket: nobody types like that, and an outbox is empty by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +96,21 @@ _TYPES: Final = frozenset(
 
 
 class Session:
-    """`window`: commands under way at most. `admit()`: 0.0 when one more frame is within the rate, else seconds."""
+    """`window`: commands under way at most. `admit()`: 0.0 when one more frame is within the rate, else seconds.
+
+    `pause`: seconds after which to call `go_on`, when it is the rate that holds a frame back; else 0.0.
+    """
 
     def __init__(self, *, window: int, admit: Callable[[], float]) -> None:
         self._window = window
         self._admit = admit
         self._tickets = 0
         self._under_way: dict[int, tuple[str, bool]] = {}
-        self._held: deque[_Command] = deque()
+        self._held: deque[frames.ClientFrame] = deque()
+        self._admitted = False
         self._strikes = 0
         self._hasty = 0
+        self.pause = 0.0
         self.over = False
 
     @property
@@ -182,6 +188,10 @@ class Session:
         self._under_way.clear()
         return (Transmit(_encode(frames.Resync())), *self._pass_on())
 
+    def go_on(self) -> Sequence[Action]:
+        """The pause is over."""
+        return () if self.over else self._pass_on()
+
     def stalled(self) -> Sequence[Action]:
         """The window stayed full for too long."""
         return self._hang_up(Close.RESEND, "no room; resend from the first unanswered")
@@ -190,35 +200,46 @@ class Session:
 
     def _taken(self, frame: frames.ClientFrame) -> Sequence[Action]:
         self._strikes = 0
-        wait = self._admit()
-        if wait:
-            return self._too_fast(frame.id, wait)
-        self._hasty = 0
-        match frame:
-            case frames.Ping():
-                return (Transmit(_encode(frames.Pong(id=frame.id))),)
-            case frames.Sync():
-                return (ReadOn(frame.id, frame.since),)
-            case frames.Read() | frames.Delivered() if frame.id is None:
-                return (Mention(_command(frame)),)
-            case _:
-                self._held.append(frame)
-                return self._pass_on()
+        self._held.append(frame)
+        return self._pass_on()
 
     def _pass_on(self) -> list[Action]:
-        """Give held commands to their owner, in order, as far as there is room."""
+        """Let held frames go, in order, as far as there is room for commands and the rate allows."""
         actions: list[Action] = []
-        while self._held and len(self._under_way) < self._window:
-            frame = self._held.popleft()
-            self._tickets += 1
-            receipt = isinstance(frame, frames.Read | frames.Delivered)
-            self._under_way[self._tickets] = (frame.id or "", not receipt)
-            name = "" if isinstance(frame, frames.Read | frames.Delivered) else frame.client_id
-            actions.append(Tell(self._tickets, _command(frame), name))
+        self.pause = 0.0
+        while self._held and not self.over:
+            frame = self._held[0]
+            if not self._admitted:
+                self.pause = self._admit()
+                if self.pause:
+                    return [*actions, *self._too_fast()]
+                # Counted once, also when it then waits for room.
+                self._admitted = True
+            match frame:
+                case frames.Ping():
+                    actions.append(Transmit(_encode(frames.Pong(id=frame.id))))
+                case frames.Sync():
+                    actions.append(ReadOn(frame.id, frame.since))
+                case frames.Read() | frames.Delivered() if frame.id is None:
+                    actions.append(Mention(_command(frame)))
+                case _ if len(self._under_way) >= self._window:
+                    return actions
+                case _:
+                    actions.append(self._tell(frame))
+            self._held.popleft()
+            self._admitted = False
+        self._hasty = 0
         return actions
 
+    def _tell(self, frame: _Command) -> Tell:
+        self._tickets += 1
+        receipt = isinstance(frame, frames.Read | frames.Delivered)
+        self._under_way[self._tickets] = (frame.id or "", not receipt)
+        name = "" if isinstance(frame, frames.Read | frames.Delivered) else frame.client_id
+        return Tell(self._tickets, _command(frame), name)
+
     def _failed(self, frame_id: str, error: ErrorBody) -> Sequence[Action]:
-        if not is_final(error.code) and error.code != "rate_limited":
+        if not is_final(error.code):
             # Later commands may be stored while this one is not: only a new start from it keeps the order.
             return self._hang_up(Close.RESEND, "resend from the first unanswered")
         return (_error(frame_id, error), *self._pass_on())
@@ -232,9 +253,6 @@ class Session:
         if not isinstance(named.type, str) or named.type not in _TYPES:
             return self._strike(frame_id, "There is no such type of frame.")
         # A known frame with a bad field is a mistake of somebody who speaks our language: no strike.
-        wait = self._admit()
-        if wait:
-            return self._too_fast(frame_id, wait)
         return (_error(frame_id, ErrorBody("invalid", str(error))),)
 
     def _strike(self, frame_id: str | None, message: str) -> Sequence[Action]:
@@ -244,11 +262,9 @@ class Session:
             return (answer,)
         return (answer, *self._hang_up(Close.POLICY, "not this protocol"))
 
-    def _too_fast(self, frame_id: str | None, wait: float) -> Sequence[Action]:
+    def _too_fast(self) -> Sequence[Action]:
         self._hasty += 1
-        if self._hasty >= HASTY:
-            return self._hang_up(Close.TOO_FAST, "too fast")
-        return (_error(frame_id, Refusal("rate_limited", retry_after=round(wait, 3)).body),)
+        return self._hang_up(Close.TOO_FAST, "too fast") if self._hasty >= HASTY else ()
 
     def _hang_up(self, code: int, reason: str) -> Sequence[Action]:
         if self.over:

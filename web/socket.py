@@ -214,12 +214,15 @@ class Connection:
             else:
                 return
             self._services.counters.frames_in += 1
-            self._do(actions)
-            for action in actions:
-                if isinstance(action, ReadOn):
-                    await self._read_on(action)
+            await self._carry_out(actions)
             if self._machine.full:
                 await self._until_room()
+
+    async def _carry_out(self, actions: Sequence[Action]) -> None:
+        self._do(actions)
+        for action in actions:
+            if isinstance(action, ReadOn):
+                await self._read_on(action)
 
     async def _read_on(self, wanted: ReadOn) -> None:
         try:
@@ -234,7 +237,11 @@ class Connection:
             async with asyncio.timeout(ROOM_DEADLINE):
                 while self._machine.full:
                     self._room.clear()
-                    await self._room.wait()
+                    if self._machine.pause:
+                        await asyncio.sleep(self._machine.pause)
+                        await self._carry_out(self._machine.go_on())
+                    else:
+                        await self._room.wait()
         except TimeoutError:
             self._do(self._machine.stalled())
 

@@ -233,6 +233,17 @@ def test_owners_that_were_never_heard_are_down_after_a_while(world: World) -> No
     assert states(world)["router"] == "down"
 
 
+def test_a_front_that_was_deaf_takes_nobodys_silence_amiss(world: World) -> None:
+    port = FakePort("ann")
+    world.hub.join(port)
+    world.now += 60
+    assert set(states(world).values()) == {"down"}
+    world.hub.was_deaf()
+    assert set(states(world).values()) == {"running"}
+    world.now += 7
+    assert set(states(world).values()) == {"down"}
+
+
 def test_what_a_beat_says_is_told_at_once(world: World) -> None:
     ann = world.port("ann")
     world.beat(state="degraded")

@@ -134,7 +134,7 @@ def test_receipts_are_answered_when_they_have_an_id() -> None:
 
 def test_sync_is_read_on_and_its_failure_leaves_the_socket_open() -> None:
     one = session()
-    assert one.received('{"type":"sync","id":"s","since":"e.1"}') == (ReadOn("s", "e.1"),)
+    assert one.received('{"type":"sync","id":"s","since":"e.1"}') == [ReadOn("s", "e.1")]
     [page] = sent(one.read_on("s", [], "e.2", more=False))
     assert page == {"type": "ok", "id": "s", "changes": [], "next": "e.2", "more": False}
     [answer] = sent(one.cannot_read_on("s", ErrorBody("unavailable", "no", retry_after=1)))
@@ -194,15 +194,39 @@ def test_an_id_that_is_no_id_is_answered_by_null() -> None:
     assert answer["id"] is None
 
 
-def test_beyond_the_rate_a_frame_is_answered_with_when_to_come_back() -> None:
-    one = session(wait=0.25)
-    [answer] = sent(one.received(send(1)))
-    assert (answer["code"], answer["id"], answer["retry_after"]) == ("rate_limited", "f1", 0.25)
+def test_beyond_the_rate_frames_are_held_back_in_order_and_nothing_is_refused() -> None:
+    waits = [0.0, 0.25, 0.25]
+    one = Session(window=8, admit=lambda: waits.pop(0))
+    assert [tell.id for tell in told(one.received(send(1)))] == ["c1"]
+    assert one.received(send(2)) == []
+    assert one.full
+    assert one.pause == 0.25
+    assert one.received('{"type":"ping","id":"p"}') == []
+    waits[:] = [0.0, 0.5]
+    assert [tell.id for tell in told(one.go_on())] == ["c2"]
+    assert (one.full, one.pause) == (True, 0.5)
+    waits[:] = [0.0]
+    assert sent(one.go_on()) == [{"type": "pong", "id": "p"}]
+    assert not one.full
+
+
+def test_a_frame_that_waits_for_room_is_counted_once() -> None:
+    asked: list[float] = []
+
+    def admit() -> float:
+        asked.append(0.0)
+        return 0.0
+
+    one = Session(window=1, admit=admit)
+    [first] = told(one.received(send(1)))
+    one.received(send(2))
+    assert [tell.id for tell in told(one.outcome(first.ticket, stored(1)))] == ["c2"]
+    assert len(asked) == 2
 
 
 def test_who_never_slows_down_is_sent_away() -> None:
     one = session(wait=0.25)
-    codes = [hung_up(one.received(send(number))) for number in range(HASTY)]
+    codes = [hung_up(one.received(send(1))), *(hung_up(one.go_on()) for _ in range(HASTY - 1))]
     assert codes[:-1] == [None] * (HASTY - 1)
     assert codes[-1] == 4008
 
@@ -280,7 +304,7 @@ class Commands(RuleBasedStateMachine):
         self.take(self.one.received(send(self.number)))
 
     @precondition(lambda self: bool(self.open))
-    @rule(data=st.data(), code=st.sampled_from(["", "not_a_contact", "rate_limited", "client_id_reused"]))
+    @rule(data=st.data(), code=st.sampled_from(["", "not_a_contact", "client_id_reused"]))
     def owner_answers(self, data: st.DataObject, code: str) -> None:
         ticket = data.draw(st.sampled_from(sorted(self.open)))
         frame = self.open.pop(ticket)
