@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from msgspec import structs
 
@@ -59,8 +58,9 @@ class Executor:
                 case "stop" | "start" | "restart":
                     await self._operate(verb, name)
         except (DrillError, ControlError, NothingRunningError, TimeoutError) as error:
-            self.failures.append(f"{verb} {name}: {error or type(error).__name__}")
-            self._told(f"could not {verb} {name}: {error or type(error).__name__}")
+            why = str(error) or type(error).__name__
+            self.failures.append(f"{verb} {name}: {why}")
+            self._told(f"could not {verb} {name}: {why}")
 
     async def recovered(self) -> None:
         """Wait until it is known of each victim whether it came back."""
@@ -74,18 +74,33 @@ class Executor:
     async def _strike(self, verb: Verb, name: str) -> None:
         """SIGKILL or SIGSTOP to whatever runs under the name; a victim that is just away is waited for."""
         async with asyncio.timeout(AWAKE_WITHIN):
-            while (pid := (await self._row(name))["pid"]) is None:
+            while (hit := await self._hit(verb, name)) is None:  # noqa: ASYNC110  (the supervisor starts it)
                 await asyncio.sleep(RETRY)
-        at = self._clock()
-        if verb == "kill":
-            await self._installation.ask(Request("kill", name))
-        else:
-            pid = await self._installation.signal(name, signal.SIGSTOP)
+        at, pid = hit
         self._told(f"{'kill -9' if verb == 'kill' else 'freeze'} {name}")
         self.blows.append(Blow(verb=verb, name=name, at=at))
         task = asyncio.create_task(self._time(len(self.blows) - 1, pid))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
+
+    async def _hit(self, verb: Verb, name: str) -> tuple[float, int] | None:
+        """When, and which process; None when there is none now."""
+        row = (await self._installation.actors()).get(name)
+        if row is None:
+            raise DrillError(f"there is no {name}")
+        pid = row["pid"]
+        if pid is None:
+            return None
+        at = self._clock()
+        try:
+            if verb == "freeze":
+                return at, await self._installation.signal(name, signal.SIGSTOP)
+            await self._installation.ask(Request("kill", name))
+        except ControlError as error:
+            if error.code == "not_running":
+                return None  # it ended between the two requests
+            raise
+        return at, pid
 
     async def _operate(self, verb: Verb, name: str) -> None:
         self._told(f"{verb} {name}")
@@ -103,9 +118,3 @@ class Executor:
             self._told(f"{blow.name} is back after {took:.1f} s")
         else:
             self.failures.append(f"{blow.name} did not come back within {BACK_WITHIN:g} s")
-
-    async def _row(self, name: str) -> dict[str, Any]:
-        row = (await self._installation.actors()).get(name)
-        if row is None:
-            raise DrillError(f"there is no {name}")
-        return row

@@ -31,12 +31,13 @@ PASSWORD = "correct horse battery staple"  # noqa: S105  (of invented people on 
 
 
 class HttpError(Exception):
-    """An answer that is not 2xx: `status` and the error's `code`."""
+    """An answer that is not 2xx: `status`, the error's `code`, and its `message` for people."""
 
-    def __init__(self, status: int, code: str) -> None:
+    def __init__(self, status: int, code: str, message: str = "") -> None:
         super().__init__(f"{status} {code}")
         self.status = status
         self.code = code
+        self.message = message
 
 
 class Person:
@@ -88,10 +89,11 @@ class Person:
         async with self._http.request(method, f"{self.base}/api/v1{path}", json=body, headers=headers) as answer:
             text = await answer.text()
             if answer.status >= 300:  # noqa: PLR2004  (HTTP's own limit)
-                code = ""
+                code = message = ""
                 with contextlib.suppress(ValueError, KeyError, TypeError):
-                    code = json.loads(text)["error"]["code"]
-                raise HttpError(answer.status, code)
+                    error = json.loads(text)["error"]
+                    code, message = error["code"], error["message"]
+                raise HttpError(answer.status, code, message)
             return json.loads(text) if text else None
 
     async def register(self) -> None:

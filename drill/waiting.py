@@ -10,8 +10,8 @@ async def until(predicate: Callable[[], bool], within: float) -> bool:
     """Whether the predicate became true within so many seconds."""
     try:
         async with asyncio.timeout(within):
-            while not predicate():
-                await asyncio.sleep(STEP)  # noqa: ASYNC110  (what is waited for here lies in other processes)
+            while not predicate():  # noqa: ASYNC110  (what is waited for lies in other processes)
+                await asyncio.sleep(STEP)
     except TimeoutError:
         return predicate()
     return True

@@ -1,0 +1,178 @@
+"""The demonstrations: what is done to the installation while people chat, and what is promised of it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from drill import nemesis
+from drill.nemesis import Deed
+from drill.parts import PARTS, Part
+from drill.probes import FEATURES, Guest
+from drill.stage import Stage
+
+BROKER = "broker"
+CALM = 3.0
+"""Seconds of plain chat before and after something is done."""
+READ = 5.0
+"""Seconds in which people can read what is explained."""
+FREEZE_FROM = 120.0
+"""Shorter crash drills freeze nobody: a frozen process is found out after supervision.watchdog, ten seconds."""
+BACK_WITHIN = 90.0
+ARRIVED_WITHIN = 60.0
+
+Demo = Callable[[Stage], Awaitable[None]]
+
+
+def crash(seconds: float, replay: Sequence[Deed] = ()) -> Demo:
+    """Kill everything, again and again, for so long; or carry out a schedule of an earlier drill."""
+
+    async def run(stage: Stage) -> None:
+        victims = stage.watch.names
+        deeds = replay or nemesis.crash(
+            stage.cast.seed,
+            seconds,
+            victims,
+            freezable=[name for name in victims if name != BROKER] if seconds >= FREEZE_FROM else (),
+        )
+        stage.planned = max(seconds, deeds[-1].at + nemesis.TAIL) if replay else seconds
+        (stage.installation.folder / "deeds.log").write_text(nemesis.write(deeds))
+        stage.explain("People chat, and everything that they chat over is killed, one after the other, with kill -9.")
+        await stage.executor.run(deeds, stop=stage.stop)
+        await stage.hold(max(stage.planned - stage.elapsed, 0.0))
+        killed = {blow.name for blow in stage.executor.blows if blow.verb == "kill"}
+        for name in () if replay else victims:
+            stage.require(name in killed, f"{name} was never killed")
+
+    return run
+
+
+def stop() -> Demo:
+    """Stop one actor after the other for a while, and try out what works and what pauses."""
+
+    async def run(stage: Stage) -> None:
+        async with Guest(stage.installation.base, stage.scene, stage.cast.seed) as guest:
+            for part in _present(stage, BROKER):
+                stage.explain(f"{part.name} {part.does}\nIt is stopped now. {part.away}")
+                await _away(stage, guest, part)
+                await stage.hold(CALM)
+
+    return run
+
+
+def broker() -> Demo:
+    """Take the broker away and bring it back; then kill it."""
+
+    async def run(stage: Stage) -> None:
+        part = PARTS[BROKER]
+        stage.require(BROKER in stage.watch.names, "this installation has no broker of its own")
+        await stage.hold(CALM)
+        async with Guest(stage.installation.base, stage.scene, stage.cast.seed) as guest:
+            stage.explain(f"The broker {part.does}\nIt is stopped now. {part.away}")
+            await _away(stage, guest, part)
+        await stage.hold(CALM)
+        stage.explain("Now with kill -9, as a power cut would. Whatever was accepted is on its disk or is sent again.")
+        await _kill(stage, BROKER)
+        await stage.hold(CALM)
+
+    return run
+
+
+def upgrade() -> Demo:
+    """Restart every actor, one after the other, as a new version would, while people chat."""
+
+    async def run(stage: Stage) -> None:
+        await stage.hold(CALM)
+        await _roll(stage)
+        await stage.hold(CALM)
+
+    return run
+
+
+def tour() -> Demo:
+    """About two minutes for people who have never seen this: one actor after another, in plain words."""
+
+    async def run(stage: Stage) -> None:
+        stage.planned = 120.0
+        people = len(stage.scene.people)
+        stage.explain(
+            f"{people} people, in pairs, chat with each other over real connections. Every message is numbered and "
+            "accounted for: typed, stored, shown to the other.\n"
+            "Left: the processes that make it work. Each is an actor, with a mailbox and a database of its own."
+        )
+        await stage.hold(2 * READ)
+        async with Guest(stage.installation.base, stage.scene, stage.cast.seed) as guest:
+            for part in _present(stage, BROKER):
+                if part.name in {"front.1", "router"}:
+                    stage.explain(f"{part.name} {part.does}\nWe kill it, with kill -9. {part.away}")
+                    await stage.hold(READ)
+                    await _kill(stage, part.name)
+                else:
+                    stage.explain(f"{part.name} {part.does}\nWe stop it, and try things out. {part.away}")
+                    await _away(stage, guest, part)
+                await stage.hold(READ)
+            if BROKER in stage.watch.names:
+                part = PARTS[BROKER]
+                stage.explain(f"The broker {part.does}\nWe kill it too. {part.away}")
+                await stage.hold(READ)
+                await _kill(stage, BROKER)
+                await stage.hold(READ)
+        await _roll(stage)
+        await stage.hold(READ)
+
+    return run
+
+
+def _present(stage: Stage, *without: str) -> list[Part]:
+    return [part for name, part in PARTS.items() if name in stage.watch.names and name not in without]
+
+
+async def _kill(stage: Stage, name: str) -> None:
+    """Kill, wait until it is back and what was typed meanwhile has its tick."""
+    await stage.executor.do("kill", name)
+    await stage.unless_stopped(stage.executor.recovered())
+    blow = stage.executor.blows[-1]
+    stage.require(blow.ready is not None, f"{name} did not come back")
+    if blow.ready is not None:
+        stage.explain(f"{name} came back by itself after {blow.ready:.1f} s. What waited for it goes on its way.")
+
+
+async def _away(stage: Stage, guest: Guest, part: Part) -> None:
+    """Stop, try everything out, start again, and see that what waited arrives."""
+    try:
+        await stage.executor.do("stop", part.name)
+        await stage.hold(1.0)
+        for finding in await stage.unless_stopped(guest.try_out()):
+            stage.note(
+                f"{finding.feature}: works" if finding.works else f'{finding.feature}: pauses ("{finding.said}")'
+            )
+            expected = finding.feature not in part.pauses
+            stage.require(
+                finding.works == expected,
+                f"while {part.name} was stopped, {finding.feature} {'worked' if finding.works else 'did not work'}",
+            )
+    finally:
+        await stage.executor.do("start", part.name)
+    back = await stage.unless_stopped(stage.watch.running(part.name, BACK_WITHIN))
+    stage.require(back, f"{part.name} did not start again")
+    stage.explain(f"{part.name} is started again. What waited for it goes on its way, in order.")
+    stage.require(
+        await stage.unless_stopped(guest.arrived(ARRIVED_WITHIN)), f"a message that waited for {part.name} did not come"
+    )
+    for finding in await stage.unless_stopped(guest.try_out([one for one in FEATURES if one in part.pauses])):
+        stage.require(finding.works, f"after {part.name} was started, {finding.feature} did not work: {finding.said}")
+
+
+async def _roll(stage: Stage) -> None:
+    """A rolling restart of every actor; fronts one after the other."""
+    actors = [name for name in stage.watch.names if name != BROKER]
+    stage.explain(
+        "A new version: every actor is restarted in turn. Each finishes what it has in hand and leaves the rest in "
+        "its mailbox. People see nothing of it; their sockets reconnect."
+    )
+    before = {name: stage.watch.rows[name]["pid"] for name in actors}
+    reconnects = stage.scene.reconnects
+    await stage.executor.run(nemesis.rolling(0.0, actors, gap=1.0), stop=stage.stop)
+    await stage.hold(0.0)
+    after: Mapping[str, object] = {name: stage.watch.rows[name]["pid"] for name in actors}
+    for name in actors:
+        stage.require(after[name] not in {None, before[name]}, f"{name} was not restarted")
+    stage.require(stage.scene.reconnects > reconnects, "nobody reconnected, so no front was really restarted")
+    stage.explain("All of them are new processes now.")

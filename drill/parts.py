@@ -1,0 +1,53 @@
+"""What each actor is for, and what works and what pauses while it is away: data, tried out by the demonstrations."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from drill.probes import Feature
+
+
+class Part(Struct, frozen=True):
+    """`does` completes "NAME ..."; `pauses` is what waits or is refused while it is away, everything else works."""
+
+    name: str
+    does: str
+    pauses: Sequence[Feature]
+    away: str
+
+
+PARTS = {
+    part.name: part
+    for part in (
+        Part(
+            "front.1",
+            "holds the browsers' connections, as one of two.",
+            (),
+            "Its people come back through front.2, which listens on the same socket.",
+        ),
+        Part(
+            "router",
+            "writes messages into the log, gives each its number, and tells the fronts.",
+            ("chat",),
+            "Messages wait in its mailbox, in order. Nothing else notices.",
+        ),
+        Part(
+            "contacts",
+            "knows who may write to whom: requests, contacts, blocks.",
+            ("new contacts",),
+            "Requests pause. Chat goes on, because the router reads consent from the database by itself.",
+        ),
+        Part(
+            "auth",
+            "keeps accounts, passwords and sessions.",
+            ("sign in",),
+            "Nobody can sign in now. Those who are signed in chat on: the fronts check sessions by themselves.",
+        ),
+        Part(
+            "broker",
+            "carries the mail between all of them. RabbitMQ, a process like any other.",
+            ("chat", "sign in", "new contacts"),
+            "What is typed waits where it is. What is written can still be read.",
+        ),
+    )
+}
