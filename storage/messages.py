@@ -13,7 +13,7 @@ from storage.message_rows import COLUMNS, Reactions, packed, record
 
 
 class Draft(Struct):
-    """A message about to be stored: its place is counted on from its thread, its change comes with `add`."""
+    """A message about to be stored: its place is counted on from its thread; its change is set before `add`."""
 
     thread: Thread
     seq: int
