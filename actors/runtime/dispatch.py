@@ -98,11 +98,19 @@ def end_attempts(tx: JournaledUnit, keys: Iterable[Key]) -> None:
 
 
 def set_aside(tx: JournaledUnit, work: Work, error: ErrorBody) -> Result:
-    """Give a command up for good: its sender gets a stored, definite error, whatever comes again later."""
+    """Give a command up for good: its sender gets a stored, definite error, whatever comes again later.
+
+    Unless it was done before, and only the copy of it has failed: then what it came to is told again.
+    """
     journal = tx.journal
     mail = work.mail
     end_attempts(tx, [work.key])
-    if not work.handler.command.secret and journal.recall(mail.person, mail.id) is None:
+    if work.handler.command.secret:
+        return Result(error=error)
+    known = journal.recall(mail.person, mail.id)
+    if known is not None and known.fingerprint == fingerprint(work.raw):
+        return Result(known.value, known.error)
+    if known is None:
         journal.remember(mail.person, mail.id, Remembered(fingerprint(work.raw), None, error), mail.now)
     return Result(error=error)
 
