@@ -19,12 +19,12 @@ from protocols.errors import Refusal
 from protocols.mail import DeadLetter, Envelope, decode_dead_letter, decode_envelope, encoder
 from protocols.values import rfc3339
 from settings import Paths, Settings, load
-from settings.secret_files import BROKER_USERS
+from settings.owners import OWNERS
 
 if TYPE_CHECKING:
     from actors.runtime.amqp import AmqpBroker
 
-ACTORS: Final = tuple(name for name in BROKER_USERS if name not in {"front", "cli"})
+ACTORS: Final = OWNERS
 MOST: Final = 1_000
 """Letters that one command looks at: they are held in memory, and the oldest come first."""
 

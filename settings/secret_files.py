@@ -5,9 +5,10 @@ import secrets
 from pathlib import Path
 
 from settings.errors import SettingsError
+from settings.owners import OWNERS
 from settings.paths import Paths
 
-BROKER_USERS = ("auth", "contacts", "router", "front", "cli")
+BROKER_USERS = (*OWNERS, "front", "cli")
 """Each has its own user at the private broker, so that mail cannot be forged between actors."""
 
 

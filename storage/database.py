@@ -228,6 +228,8 @@ def _prepare_writer(connection: sqlite3.Connection, schema: Schema[U], file: Pat
     # FULL: a tick on somebody's screen stands for a commit that survives the loss of power.
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA journal_size_limit=67108864")
+    # What somebody took back must not lie on in freed pages; SQLite's own default differs between builds.
+    connection.execute("PRAGMA secure_delete=ON")
     migrate(connection, schema.name, file, schema.migrations)
     file.chmod(0o600)
 

@@ -13,8 +13,6 @@ from storage.receipts import Receipts
 class RouterUnit(Unit):
     def __init__(self, connection: sqlite3.Connection, databases: Path) -> None:
         super().__init__(connection, databases)
-        # What somebody took back must not lie on in freed pages; SQLite's own default differs between builds.
-        connection.execute("PRAGMA secure_delete=ON")
         self.conversations = Conversations(connection)
         self.messages = Messages(connection, self.journal)
         self.receipts = Receipts(connection)

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from settings import Paths, Settings
+from settings.owners import OWNERS
 from supervision import broker
 from supervision.spec import MARK, ChildSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 """Where the code lies: `python -m actors` must find it whatever the working directory."""
-
-OWNERS = ("auth", "contacts", "router")
-"""Actors that run once, in the order of their start; the fronts follow them."""
 
 FRONT = "front"
 

@@ -7,9 +7,9 @@ from aiohttp import web
 from msgspec import Struct
 
 from protocols.errors import Refusal
+from settings.owners import OWNERS
 from storage import Reader
 from web.dispatch import SERVICES
-from web.hub import OWNERS
 from web.routing import Call, Reply, Route
 from web.services import Services
 

@@ -13,9 +13,7 @@ import msgspec
 
 from protocols.frames import ActorFrame, ActorState
 from protocols.mail import Beat, Command, FrontMail, Outcome, Push, PushBatch
-
-OWNERS: Final = ("auth", "contacts", "router")
-"""The actors that a front needs; the page is told how each of them is."""
+from settings.owners import OWNERS
 
 BEATS_MISSED: Final = 3
 """An owner that is silent for so many beats is down."""
