@@ -2,18 +2,20 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from msgspec import Raw, msgpack
 
-from actors.runtime import Actor, Environment, Mail, handles
+from actors.runtime import Environment, Mail, handles
 from actors.runtime.broker import Outgoing
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.outlet import Outlet
 from actors.runtime.topology import dead_letters, mailbox
 from actors.runtime.vitals import Notifier, Vitals
+from protocols.errors import Refusal
 from protocols.mail import (
     Command,
     DeadLetter,
@@ -25,6 +27,7 @@ from protocols.mail import (
     decode_dead_letter,
     decode_envelope,
     decode_front_mail,
+    decode_replies,
     encoder,
 )
 from settings import Paths, Settings
@@ -42,12 +45,16 @@ class Died(BaseException):
 
 
 class Mortal(Tally):
-    """Dies of a deadly word without taking the test along."""
+    """Dies of a deadly word without taking the test along, and cannot write while `refusing` says so."""
+
+    refusing: Callable[[], bool] = staticmethod(lambda: False)
 
     @handles(Write, tells=Tally.told)
     def write(self, tx: TallyUnit, mail: Mail[Write]) -> Written:
         if mail.command.word.startswith(DEADLY):
             raise Died
+        if self.refusing():
+            raise Refusal("unavailable", "told to wait")
         return super().write(tx, mail)
 
 
@@ -78,10 +85,11 @@ class Told:
 class House:
     """`told`: the writes by id. Acknowledging mail before its outcome and push are out fails the test."""
 
-    def __init__(self, kind: type[Actor[TallyUnit]] = Mortal) -> None:
+    def __init__(self, kind: type[Mortal] = Mortal) -> None:
         self.kind = kind
         self.signs = Signs()
         self.deaths = 0
+        self.refusing = False
         self.database = MemoryDatabase()
         self.told: dict[str, Told] = {}
         self.envelopes: list[Outgoing] = []
@@ -89,9 +97,9 @@ class House:
         self.broker = MemoryBroker(mailbox=QUEUE, on_acknowledge=self._acknowledged)
         self.broker.connect()
         self.runs = 0
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
         loop = asyncio.get_running_loop()
         environment = Environment(
             CONFIGURATION,
@@ -102,9 +110,9 @@ class House:
         )
         self.runs += 1
         self.signs.last = 0.0
-        self.mailbox: Mailbox[TallyUnit] = Mailbox(
-            self.kind(environment), self.database, environment, self.signs, frozenset({"front"})
-        )
+        actor = self.kind(environment)
+        actor.refusing = lambda: self.refusing
+        self.mailbox: Mailbox[TallyUnit] = Mailbox(actor, self.database, environment, self.signs, frozenset({"front"}))
         outlet = Outlet(self.broker, CONFIGURATION.broker, "router", f"run {self.runs}", self.signs.degraded)
         self.broker.cut()
         self.broker.subscriptions = self.mailbox.subscriptions()
@@ -131,7 +139,7 @@ class House:
 
     async def restart(self, *, orderly: bool) -> None:
         await self.end(orderly=orderly)
-        self._start()
+        self.start()
 
     def send(self, person: str, count: int, word: str = "") -> None:
         """An envelope of so many writes; their words end in a number that rises."""
@@ -159,6 +167,9 @@ class House:
     def outcomes(self) -> list[Outcome]:
         return [item for batch in self.batches() for item in batch.items if isinstance(item, Outcome)]
 
+    def replies(self, queue: str) -> list[Outcome]:
+        return [outcome for letter in self.broker.queue(queue) for outcome in decode_replies(letter.mail.body).outcomes]
+
     def batches(self) -> list[PushBatch]:
         taken = [decode_front_mail(mail.body) for mail in self.broker.taken if mail.exchange]
         return [one for one in taken if isinstance(one, PushBatch)]
@@ -168,9 +179,10 @@ class House:
         return [decode_dead_letter(letter.mail.body) for letter in queue]
 
     def _acknowledged(self, letter: Letter) -> None:
-        out = {outcome.correlation for outcome in self.outcomes()}
+        envelope = _decoded(letter)
+        out = {outcome.correlation for outcome in (*self.outcomes(), *self.replies(envelope.reply_to))}
         pushed = {item.correlation for batch in self.batches() for item in batch.items if isinstance(item, Push)}
-        for item in decode_envelope(letter.mail.body).items:
+        for item in envelope.items:
             if item.id in self.told:
                 buried = any(one.command_id == item.id for one in self.letters())
                 assert item.correlation in out, "acknowledged before its outcome was out"
@@ -183,7 +195,7 @@ class House:
         async with asyncio.timeout(120):
             while self.broker.queue(QUEUE) or self.broker.unacknowledged:
                 if self.running.done():
-                    self._start()
+                    self.start()
                 self.broker.connect()
                 await asyncio.sleep(0.1)
 
@@ -194,3 +206,10 @@ class House:
         left = self.database.unit.connection.execute("SELECT count(*) FROM attempt").fetchone()
         assert left == (0,)
         return self
+
+
+def _decoded(letter: Letter) -> Envelope:
+    try:
+        return decode_envelope(letter.mail.body)
+    except (ValueError, RecursionError):
+        return Envelope(sender="", items=[])

@@ -96,11 +96,11 @@ class MemoryBroker(Broker):
     def queue(self, name: str) -> deque[Letter]:
         return self.queues.setdefault(name, deque())
 
-    def put(self, mail: Outgoing, user: str = "") -> None:
+    def put(self, mail: Outgoing, user: str | None = None) -> None:
         """As if another process had published it."""
         self.taken.append(mail)
         if not mail.exchange:
-            self.queue(mail.key).append(Letter(mail, user or self.user))
+            self.queue(mail.key).append(Letter(mail, self.user if user is None else user))
             self._deliver()
 
     def _deliver(self) -> None:

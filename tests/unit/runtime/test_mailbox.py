@@ -1,0 +1,368 @@
+"""The work loop, case by case, on a broker and a database in memory and a clock that jumps."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import Any
+
+import pytest
+from msgspec import msgpack
+
+from actors.runtime import Answer, Mail, every, handles, handles_batch
+from actors.runtime.broker import Outgoing
+from protocols.errors import Refusal
+from protocols.mail import Command, Done, Envelope, Push, decode_envelope, encoder
+from tests.support.memory_house import QUEUE, House, Mortal
+from tests.support.tally import DEADLY, Slow, TallyUnit, Write, Written
+from tests.support.virtual_time import run_virtually
+
+
+class Strange(Command[Done], frozen=True, kw_only=True, tag="strange"):
+    """A command of another version."""
+
+
+class Many(Command[Done], frozen=True, kw_only=True, tag="many"):
+    pass
+
+
+class Careless(Mortal):
+    """Answers too few of a batch, and does things by itself."""
+
+    ticks = 0
+
+    @handles_batch(Many)
+    def many(self, _tx: TallyUnit, mails: Sequence[Mail[Many]]) -> Sequence[Answer[Done]]:
+        return [Answer(Done())] * (len(mails) - 1)
+
+    @every(10)
+    def tick(self, tx: TallyUnit, _now: int) -> Iterable[Push]:
+        Careless.ticks += 1
+        if Careless.ticks == 2:
+            raise ValueError("told to")
+        tx.add("clock", f"tick{Careless.ticks}")
+        return [Push(to=["ann"], frame=b"tick")]
+
+
+def reasons(house: House) -> list[str]:
+    return [letter.reason.partition(":")[0] for letter in house.letters()]
+
+
+def test_stops_while_something_cannot_be_used_make_nobody_a_suspect_for_ever() -> None:
+    async def test() -> None:
+        house = House()
+        house.send("ann", 1)
+        for _ in range(5):
+            # A dependency is gone, not the database: that it is being tried is noted, and the work is not done.
+            house.refusing = True
+            await asyncio.sleep(5)
+            await house.restart(orderly=True)
+        house.refusing = False
+        await house.ended()
+        assert not house.letters()
+        assert house.database.unit.words() == ["ann1"]
+
+    run_virtually(test())
+
+
+def test_losing_the_broker_while_something_cannot_be_used_makes_nobody_a_suspect_for_ever() -> None:
+    async def test() -> None:
+        house = House()
+        house.refusing = True
+        house.send("ann", 2)
+        for _ in range(6):
+            await asyncio.sleep(30)
+            house.broker.cut()
+            await asyncio.sleep(1)
+            house.broker.connect()
+        assert house.signs.state == "degraded"
+        house.refusing = False
+        await house.ended()
+        assert not house.letters()
+        assert house.database.unit.words() == ["ann1", "ann2"]
+
+    run_virtually(test())
+
+
+def test_what_was_begun_with_the_culprit_is_done_by_itself_and_in_order() -> None:
+    async def test() -> None:
+        house = House()
+        house.put([house.item(Write(word=word)) for word in ("a", "b", DEADLY, "c", "d")])
+        await house.ended()
+        assert house.deaths == 3
+        assert house.database.unit.words() == ["a", "b", "c", "d"]
+        assert [letter.command_id for letter in house.letters()] == ["3"]
+
+    run_virtually(test())
+
+
+def test_a_long_harmless_redelivery_costs_two_commits_a_batch() -> None:
+    async def test() -> None:
+        house = House()
+        await house.end(orderly=True)
+        house.send("ann", 40)
+        house.broker.cut()
+        house.broker.connect()
+        house.broker.cut()
+        before = house.database.commits
+        house.start()
+        await house.ended()
+        # 20 batches of two commands.
+        assert house.database.commits - before <= 41
+        assert len(house.database.unit.words()) == 40
+
+    run_virtually(test())
+
+
+def test_mail_that_nobody_may_send_is_kept_as_forged_and_not_done() -> None:
+    async def test() -> None:
+        house = House()
+        body = encoder.encode(Envelope(sender="front.1:x", items=[house.item(Write(word="evil"))]))
+        house.broker.put(Outgoing("", QUEUE, body, durable=True), user="contacts")
+        house.broker.put(Outgoing("", QUEUE, body, durable=True), user="")
+        house.told.clear()
+        await house.ended()
+        assert house.database.unit.words() == []
+        assert reasons(house) == ["forged", "forged"]
+        assert house.letters()[0].raw == body
+
+    run_virtually(test())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xc1",
+        b"\x83\xa6sender\xa1a\xa5items\x91\x82\xa2id\xa1x\xa7command" + b"\x91" * 100_000,
+        msgpack.encode({"sender": "a"}),
+        msgpack.encode({"sender": "a", "items": [{"id": 5}]}),
+        b"\x82\xa6sender\xa2\xff\xfe\xa5items\x90",
+    ],
+    ids=["empty", "unused byte", "deep", "no items", "wrong type", "bad utf-8"],
+)
+def test_what_cannot_be_decoded_is_kept_as_it_came_and_ends_nothing(body: bytes) -> None:
+    async def test() -> None:
+        house = House()
+        house.broker.put(Outgoing("", QUEUE, body, durable=True))
+        house.send("ann", 1)
+        await house.ended()
+        assert reasons(house) == ["undecodable"]
+        assert house.letters()[0].raw == body
+        assert house.database.unit.words() == ["ann1"]
+
+    run_virtually(test())
+
+
+def test_transient_mail_is_never_kept_because_it_may_hold_a_password() -> None:
+    async def test() -> None:
+        house = House()
+        house.broker.put(Outgoing("", QUEUE, b"\xc1hunter2"))
+        await house.ended()
+        assert house.letters() == []
+
+    run_virtually(test())
+
+
+def test_a_command_of_another_version_is_answered_and_kept_and_its_neighbours_are_done() -> None:
+    async def test() -> None:
+        house = House()
+        house.put([house.item(Write(word="a")), house.item(Strange()), house.item(Write(word="b"))])
+        await house.ended()
+        assert house.database.unit.words() == ["a", "b"]
+        assert reasons(house) == ["not understood"]
+        assert decode_envelope(house.letters()[0].raw).items[0].id == "2"
+        codes = {outcome.correlation: outcome.error.code for outcome in house.outcomes() if outcome.error}
+        assert codes == {"2": "invalid"}
+
+    run_virtually(test())
+
+
+def test_envelopes_without_anything_to_do_are_acknowledged() -> None:
+    async def test() -> None:
+        house = House()
+        now = int(asyncio.get_running_loop().time() * 1000)
+        house.put([])
+        house.put([house.item(Slow(seconds=0), expires=now - 1)] * 2)
+        house.put([])
+        await house.ended()
+        assert not house.broker.unacknowledged
+        assert house.outcomes() == []
+
+    run_virtually(test())
+
+
+def test_what_nobody_waits_for_any_more_when_its_turn_comes_is_not_done() -> None:
+    async def test() -> None:
+        house = House()
+        house.refusing = True
+        now = int(asyncio.get_running_loop().time() * 1000)
+        house.put([house.item(Write(word="a")), house.item(Write(word="b"))])
+        house.put([house.item(Write(word="late"), expires=now + 2_000)])
+        house.told.pop("3")
+        await asyncio.sleep(10)
+        house.refusing = False
+        await house.ended()
+        assert house.database.unit.words() == ["a", "b"]
+
+    run_virtually(test())
+
+
+def test_a_handler_that_answers_too_few_is_a_fault_of_its_own_commands_only() -> None:
+    async def test() -> None:
+        house = House(Careless)
+        house.put([house.item(Write(word="a")), house.item(Many()), house.item(Many()), house.item(Write(word="b"))])
+        await house.ended()
+        assert [word for word in house.database.unit.words() if word in "ab"] == ["a", "b"]
+        assert reasons(house) == ["poison", "poison"]
+        assert "gave 0 answers to 1 commands" in house.letters()[0].reason
+
+    run_virtually(test())
+
+
+def test_a_broker_that_takes_nothing_is_waited_for_with_signs_of_life() -> None:
+    async def test() -> None:
+        house = House()
+        house.broker.blocked = asyncio.Event()
+        house.send("ann", 1)
+        await asyncio.sleep(600)
+        house.broker.blocked.set()
+        await house.ended()
+        assert house.signs.silence <= 2 * house.signs.interval
+        assert house.database.unit.words() == ["ann1"]
+
+    run_virtually(test())
+
+
+def test_a_stop_does_not_wait_for_a_broker_that_refuses_and_acknowledges_nothing() -> None:
+    async def test() -> None:
+        house = House()
+        house.broker.fates.extend(repeat("busy", 1_000))
+        house.send("ann", 1)
+        await asyncio.sleep(1)
+        assert house.signs.state == "degraded"
+        began = asyncio.get_running_loop().time()
+        await house.end(orderly=True)
+        assert asyncio.get_running_loop().time() - began < 10
+        # It was done, and nobody knows: so it must come again.
+        assert house.database.unit.words() == ["ann1"]
+        assert len(house.broker.unacknowledged) == 1
+        house.start()
+        await house.ended()
+        assert [outcome.correlation for outcome in house.outcomes()] == ["1"]
+
+    run_virtually(test())
+
+
+def test_full_dead_letters_hold_the_mail_where_it_is_and_say_so() -> None:
+    async def test() -> None:
+        house = House()
+        house.broker.fates.extend(repeat("busy", 10_000))
+        house.broker.put(Outgoing("", QUEUE, b"\xc1", durable=True))
+        await asyncio.sleep(60)
+        assert (house.signs.state, "dead letters are full" in house.signs.note) == ("degraded", True)
+        assert len(house.broker.unacknowledged) == 1
+        house.send("ann", 1)
+        await house.ended()
+        assert reasons(house) == ["undecodable"]
+        assert house.signs.state != "degraded"
+
+    run_virtually(test())
+
+
+def test_preparations_hold_up_nobody_and_their_mail_is_acknowledged_in_turn() -> None:
+    async def test() -> None:
+        house = House()
+        house.put([house.item(Slow(seconds=50))])
+        house.put([house.item(Slow(seconds=1))])
+        house.send("ann", 1)
+        await asyncio.sleep(5)
+        assert [outcome.correlation for outcome in house.outcomes()] == ["3", "2"]
+        assert len(house.broker.unacknowledged) == 3
+        await asyncio.sleep(60)
+        assert [outcome.correlation for outcome in house.outcomes()] == ["3", "2", "1"]
+        await house.ended()
+
+    run_virtually(test())
+
+
+def test_a_preparation_that_outlives_its_connection_is_not_used() -> None:
+    async def test() -> None:
+        house = House()
+        house.put([house.item(Slow(seconds=20)), house.item(Write(word="a"))])
+        await asyncio.sleep(10)
+        house.broker.cut()
+        house.broker.connect()
+        await asyncio.sleep(15)
+        assert [outcome.correlation for outcome in house.outcomes()] == ["2", "2"]
+        await asyncio.sleep(10)
+        assert [outcome.correlation for outcome in house.outcomes()] == ["2", "2", "1"]
+        await house.ended()
+
+    run_virtually(test())
+
+
+def test_who_asked_gets_the_outcome_and_the_fronts_do_not() -> None:
+    async def test() -> None:
+        house = House()
+        house.put([house.item(Write(word="a"))], reply_to="replies-7")
+        await house.ended()
+        assert house.outcomes() == []
+        (letter,) = house.broker.queue("replies-7")
+        (outcome,) = house.replies("replies-7")
+        assert msgpack.decode(outcome.value or b"", type=Written) == Written(place=1)
+        assert not letter.mail.must_arrive
+
+    run_virtually(test())
+
+
+def test_a_refusal_of_a_preparation_is_the_answer() -> None:
+    class Choosy(Mortal):
+        async def choose(self, _: Mail[Any]) -> None:
+            raise Refusal("rate_limited", retry_after=3)
+
+        @handles(Slow, prepare=choose)
+        def slow(self, _tx: TallyUnit, _mail: Mail[Slow]) -> Done:
+            raise AssertionError("was not prepared")
+
+    async def test() -> None:
+        house = House(Choosy)
+        house.put([house.item(Slow(seconds=0))])
+        await house.ended()
+        (outcome,) = house.outcomes()
+        assert outcome.error is not None
+        assert (outcome.error.code, outcome.error.retry_after) == ("rate_limited", 3)
+
+    run_virtually(test())
+
+
+def test_timers_come_again_after_a_failure_and_what_they_cannot_say_leaves_a_gap() -> None:
+    async def test() -> None:
+        Careless.ticks = 0
+        house = House(Careless)
+        await asyncio.sleep(11)
+        assert [batch.number for batch in house.batches()] == [1]
+        await asyncio.sleep(10)
+        house.broker.cut()
+        await asyncio.sleep(10)
+        house.broker.connect()
+        await asyncio.sleep(10)
+        assert house.database.unit.words() == ["tick1", "tick3", "tick4"]
+        assert [batch.number for batch in house.batches()] == [1, 3]
+        await house.ended()
+
+    run_virtually(test())
+
+
+def test_old_outcomes_are_forgotten_as_fast_as_they_come() -> None:
+    async def test() -> None:
+        house = House()
+        connection = house.database.unit.connection
+        connection.executemany(
+            "INSERT INTO outcome (person, command, fingerprint, value, at) VALUES ('ann', ?, zeroblob(16), x'c0', ?)",
+            ((str(number), -1_000_000_000) for number in range(5_000)),
+        )
+        await asyncio.sleep(620)
+        assert connection.execute("SELECT count(*) FROM outcome").fetchone() == (0,)
+        await house.ended()
+
+    run_virtually(test())
