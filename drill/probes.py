@@ -1,5 +1,7 @@
 """What people can do right now: tried out as they would, and told in words."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Literal, Self
 
@@ -8,7 +10,7 @@ from msgspec import Struct
 
 from drill.person import HttpError, Person
 from drill.scene import Scene
-from drill.waiting import until
+from drill.waiting import STEP, until
 
 SHOWN_WITHIN = 5.0
 """Seconds for a message to be shown while nothing is wrong; one that takes longer waits for somebody."""
@@ -45,6 +47,15 @@ class Guest:
     async def try_out(self, features: Sequence[Feature] = FEATURES) -> list[Finding]:
         """Each feature once."""
         return [await self._try(feature) for feature in features]
+
+    async def works_again(self, feature: Feature, within: float) -> float | None:
+        """Seconds until a feature works, None when it does not in time. What is refused meanwhile is tried again."""
+        began = time.monotonic()
+        while not (await self._try(feature)).works:
+            if time.monotonic() - began > within:
+                return None
+            await asyncio.sleep(STEP)
+        return time.monotonic() - began
 
     async def arrived(self, within: float) -> bool:
         """Whether all messages of the tries were shown in the end."""
