@@ -25,7 +25,7 @@ _CLEAR_BELOW = "\033[J"
 _CLEAR_LINE = "\033[K"
 _OTHER_SCREEN = "\033[?1049h\033[?25l"
 _FIRST_SCREEN = "\033[?25h\033[?1049l"
-_ESCAPE = re.compile(r"\033\[[0-9;?]*[A-Za-z]")
+_ESCAPES = re.compile(r"(\033\[[0-9;?]*[A-Za-z])")
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ def draw(picture: Picture, *, width: int, height: int, colour: bool) -> list[str
     """At most `height` lines of at most `width` columns. What matters most is at the top and stays."""
     width, height = max(width, LEAST_WIDTH), max(height, LEAST_HEIGHT)
     planned = f" of {clock(picture.planned)}" if picture.planned else ""
-    title = paint(_cut(f"{picture.title}   {clock(picture.elapsed)}{planned}", width), "title", colour)
+    title = paint(f"{picture.title}   {clock(picture.elapsed)}{planned}", "title", colour)
     words = [line for part in picture.words.splitlines() for line in textwrap.wrap(part, width - 1)]
     lines = [title, "", *_side_by_side(_actors(picture, colour), _counters(picture, colour), width)]
     if words:
@@ -72,17 +72,17 @@ def draw(picture: Picture, *, width: int, height: int, colour: bool) -> list[str
     room = height - len(lines) - 1
     if room > 0:
         ticker = [f"{clock(at):>6}  {text}" for at, text in picture.ticker[-room:]]
-        lines += ["", *(paint(_cut(line, width), "faint", colour) for line in ticker)]
-    return lines[:height]
+        lines += ["", *(paint(line, "faint", colour) for line in ticker)]
+    return [fit(line, width) for line in lines[:height]]
 
 
 def _actors(picture: Picture, colour: bool) -> list[str]:
-    lines = [paint(f"{'ACTOR':<11}{'STATE':<10}{'KILLED':>7}{'BACK AFTER':>12}", "faint", colour)]
+    lines = [paint(f"{'ACTOR':<13}{'STATE':<10}{'KILLED':>7}{'BACK AFTER':>12}", "faint", colour)]
     for row in picture.rows:
         name, state = str(row["name"]), str(row["state"])
         kills = picture.kills.get(name, 0)
         back = f"{picture.recovery[name]:.1f} s" if name in picture.recovery else ""
-        lines.append(f"{name:<11}{paint(f'{state:<10}', state, colour)}{kills or '':>7}{back:>12}")
+        lines.append(f"{name:<13}{paint(f'{state:<10}', state, colour)}{kills or '':>7}{back:>12}")
     return lines
 
 
@@ -115,14 +115,25 @@ def _side_by_side(left: Sequence[str], right: Sequence[str], width: int) -> list
 
 def columns(text: str) -> int:
     """How many columns a terminal gives to a text: escapes none, wide characters two, combining ones none."""
-    plain = _ESCAPE.sub("", text)
+    plain = _ESCAPES.sub("", text)
     return sum(
         0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in plain
     )
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+def fit(text: str, width: int) -> str:
+    """The text cut to so many columns. Escapes stay, so that a colour that was begun is ended."""
+    kept, room = [], width
+    for at, piece in enumerate(_ESCAPES.split(text)):
+        if at % 2:
+            kept.append(piece)
+            continue
+        for one in piece:
+            room -= columns(one)
+            if room < 0:
+                break
+            kept.append(one)
+    return "".join(kept)
 
 
 class Terminal:
