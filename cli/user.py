@@ -1,4 +1,4 @@
-"""`parley user add|reset|disable|enable|list|invite`: the operator's hand on accounts.
+"""`parley user add|reset|disable|enable|operator|list|invite`: the operator's hand on accounts.
 
 What changes an account is asked of auth by mail, so Parley must be running; `list` reads the database and needs no
 more than that. Passwords come from a prompt or from standard input, never from the arguments, which others can see.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from cli.exits import FAILED, CommandError
-from protocols.auth import AddUser, DisableUser, Invite, ResetPassword
+from protocols.auth import AddUser, DisableUser, Invite, ResetPassword, SetOperator
 from protocols.errors import Refusal
 from protocols.mail import Command
 from protocols.values import rfc3339
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 def add_parser(subparsers: Any) -> None:
     """Add `user` and what it does."""
-    user = subparsers.add_parser("user", help="accounts: add, reset, disable, enable, list, invite")
+    user = subparsers.add_parser("user", help="accounts: add, reset, disable, enable, operator, list, invite")
     actions = user.add_subparsers(title="actions", metavar="ACTION", required=True)
     add = _action(actions, "add", _add, "make an account; reads its password from a prompt or from standard input")
     add.add_argument(
@@ -39,6 +39,8 @@ def add_parser(subparsers: Any) -> None:
     _action(actions, "reset", _reset, "give an account a new password, and end all its sessions")
     _action(actions, "disable", _disable, "refuse an account's log-ins, and end all its sessions")
     _action(actions, "enable", _enable, "let a disabled account log in again")
+    operator = _action(actions, "operator", _operator, "let an account open the operator's page, /ops")
+    operator.add_argument("--off", action="store_true", help="take that right away again")
     listing = actions.add_parser("list", help="show all accounts but the deleted ones")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(run=run, act=_list)
@@ -84,6 +86,11 @@ def _enable(args: argparse.Namespace) -> str:
     return f"{_ask(DisableUser(username=args.username, disabled=False)).username} can sign in again"
 
 
+def _operator(args: argparse.Namespace) -> str:
+    user = _ask(SetOperator(username=args.username, on=not args.off))
+    return f"{user.username} is no operator any more" if args.off else f"{user.username} can open /ops now"
+
+
 def _invite(args: argparse.Namespace) -> str:
     invitation = _ask(Invite(days=args.days))
     return f"{invitation.code} (good once, until {rfc3339(invitation.expires)})"
@@ -100,13 +107,18 @@ def _list(args: argparse.Namespace) -> str:
             "display_name": account.display_name,
             "id": account.id,
             "state": "disabled" if account.disabled else "active",
+            "operator": account.operator,
             "created_at": rfc3339(account.created_at),
         }
         for account in accounts
     ]
     if args.json:
         return json.dumps({"users": rows}, ensure_ascii=False)
-    lines = [f"{row['username']:<32} {row['state']:<8} {row['created_at']}  {row['display_name']}" for row in rows]
+    lines = [
+        f"{row['username']:<32} {row['state']:<8} {'operator' if row['operator'] else '':<8} "
+        f"{row['created_at']}  {row['display_name']}"
+        for row in rows
+    ]
     return "\n".join(lines) if lines else "nobody has an account yet"
 
 

@@ -113,6 +113,14 @@ class DisableUser(Command[User], frozen=True, kw_only=True, tag="disable_user"):
     disabled: bool = True
 
 
+class SetOperator(Command[User], frozen=True, kw_only=True, tag="set_operator"):
+    """The operator's: whether an account may open the operator's page. It holds from the next request on."""
+
+    durable: ClassVar[bool] = False
+    username: str
+    on: bool = True
+
+
 class Invitation(Struct, frozen=True):
     """A code to register with once. `expires` is Unix milliseconds."""
 

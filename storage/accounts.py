@@ -157,6 +157,9 @@ class Accounts:
     def set_disabled(self, user_id: str, disabled: bool) -> None:
         self._set(user_id, "state = ?", "disabled" if disabled else "active")
 
+    def set_operator(self, user_id: str, on: bool) -> None:
+        self._set(user_id, "operator = ?", int(on))
+
     def delete(self, user_id: str) -> None:
         """Forget the person: names, password, rights. The row stays, so that what they wrote keeps an author."""
         self._set(

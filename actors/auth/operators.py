@@ -9,7 +9,7 @@ from actors.auth.entrance import Entrance, Newcomer, invitation_digest, username
 from actors.auth.events import event
 from actors.auth.foundation import DAY
 from actors.runtime import Effect, Mail, handles
-from protocols.auth import AddUser, DisableUser, Invitation, Invite, ResetPassword
+from protocols.auth import AddUser, DisableUser, Invitation, Invite, ResetPassword, SetOperator
 from protocols.errors import Refusal
 from protocols.values import User
 from storage.auth import Account, AuthUnit, Credential
@@ -76,6 +76,14 @@ class Operators(Entrance):
         if mail.command.disabled:
             tx.sessions.end_of(account.id, mail.now)
         event("user_disabled" if mail.command.disabled else "user_enabled", warning=True, user=account.id)
+        return account.user
+
+    @handles(SetOperator)
+    def set_operator(self, tx: AuthUnit, mail: Mail[SetOperator]) -> User:
+        _operator_only(mail)
+        account = self._named(tx, mail.command.username)
+        tx.accounts.set_operator(account.id, mail.command.on)
+        event("operator_granted" if mail.command.on else "operator_revoked", warning=True, user=account.id)
         return account.user
 
     @handles(Invite)

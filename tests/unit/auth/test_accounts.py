@@ -16,6 +16,7 @@ from protocols.auth import (
     LogIn,
     Register,
     ResetPassword,
+    SetOperator,
 )
 from protocols.mail import Command, Done
 from protocols.values import User
@@ -62,6 +63,7 @@ async def test_a_reset_password_replaces_the_old_one(desk: Desk) -> None:
         AddUser(username="eve", password=PASSWORD),
         ResetPassword(username="ann", password=OTHER_PASSWORD),
         DisableUser(username="ann"),
+        SetOperator(username="ann"),
         Invite(),
     ],
 )
@@ -72,10 +74,32 @@ async def test_a_signed_in_person_is_no_operator(desk: Desk, command: Command[ob
 
 
 @pytest.mark.parametrize(
-    "command", [ResetPassword(username="nobody", password=OTHER_PASSWORD), DisableUser(username="nobody")]
+    "command",
+    [
+        ResetPassword(username="nobody", password=OTHER_PASSWORD),
+        DisableUser(username="nobody"),
+        SetOperator(username="nobody"),
+    ],
 )
 async def test_the_operator_is_told_that_there_is_no_such_user(desk: Desk, command: Command[User]) -> None:
     assert (await desk.refused(command)).code == "not_found"
+
+
+async def test_operators_are_made_and_unmade_and_deletion_unmakes_them(desk: Desk) -> None:
+    async def operator() -> bool:
+        account = await desk.database.read(lambda tx: tx.accounts.get(ann.id))
+        assert account is not None
+        return account.operator
+
+    ann = await added(desk)
+    assert not await operator()
+    await desk.do(SetOperator(username="Ann"))
+    assert await operator()
+    await desk.do(SetOperator(username="ann", on=False))
+    assert not await operator()
+    await desk.do(SetOperator(username="ann"))
+    await desk.do(DeleteAccount(password=PASSWORD), ann.id)
+    assert not await operator()
 
 
 @pytest.mark.parametrize("days", [0, -1, 366])

@@ -12,7 +12,7 @@ import pytest
 
 from cli import user
 from cli.exits import CommandError
-from protocols.auth import AddUser, DisableUser, Invitation, Invite, ResetPassword
+from protocols.auth import AddUser, DisableUser, Invitation, Invite, ResetPassword, SetOperator
 from protocols.errors import Refusal
 from protocols.mail import Command
 from protocols.values import User
@@ -61,6 +61,8 @@ def parley(*arguments: str) -> int:
         (("reset", "ann"), ResetPassword(username="ann", password=PASSWORD), "ann has a new password"),
         (("disable", "ann"), DisableUser(username="ann", disabled=True), "ann is signed out everywhere"),
         (("enable", "ann"), DisableUser(username="ann", disabled=False), "ann can sign in again"),
+        (("operator", "ann"), SetOperator(username="ann"), "ann can open /ops now"),
+        (("operator", "ann", "--off"), SetOperator(username="ann", on=False), "ann is no operator any more"),
     ],
 )
 def test_each_action_is_one_command_to_auth(
@@ -141,14 +143,15 @@ def test_the_list_needs_nothing_but_the_database(
             for name in ("cat", "ann", "bob"):
                 await desk.register(name, display_name=name.upper())
             await desk.do(DisableUser(username="bob"))
+            await desk.do(SetOperator(username="cat"))
 
     asyncio.run(people())
     assert parley("list", "--json") == 0
     rows = json.loads(capsys.readouterr().out)["users"]
-    assert [(row["username"], row["display_name"], row["state"]) for row in rows] == [
-        ("ann", "ANN", "active"),
-        ("bob", "BOB", "disabled"),
-        ("cat", "CAT", "active"),
+    assert [(row["username"], row["display_name"], row["state"], row["operator"]) for row in rows] == [
+        ("ann", "ANN", "active", False),
+        ("bob", "BOB", "disabled", False),
+        ("cat", "CAT", "active", True),
     ]
     assert parley("list") == 0
     lines = capsys.readouterr().out.splitlines()
