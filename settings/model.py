@@ -75,6 +75,12 @@ class Web(_Section, frozen=True):
         """Whether browsers reach the page by TLS, directly or through a proxy: decides about Secure cookies."""
         return self.origin.startswith("https://")
 
+    @property
+    def local(self) -> bool:
+        """Whether this machine alone can reach the page: it listens on loopback, and nothing tells of a proxy."""
+        names = [self.host, *(urlsplit(origin).hostname or "" for origin in (self.origin, *self.allowed_origins))]
+        return all(map(_loopback, names)) and not self.trusted_proxies
+
     def __post_init__(self) -> None:
         for origin in (*([self.public_url] if self.public_url else []), *self.allowed_origins):
             parts = urlsplit(origin)
@@ -84,6 +90,10 @@ class Web(_Section, frozen=True):
             ipaddress.ip_network(network)
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("tls_certificate and tls_key go together")
+
+
+class Ops(_Section, frozen=True):
+    actions: Literal["loopback", "always", "never"] = "loopback"
 
 
 class Auth(_Section, frozen=True):
@@ -133,6 +143,13 @@ class Logging(_Section, frozen=True):
     keep: Annotated[int, Meta(ge=0, le=100)] = 3
 
 
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class Settings(_Section, frozen=True):
     """Everything that config.toml and the environment say. `base` is the folder relative paths start at."""
 
@@ -140,6 +157,7 @@ class Settings(_Section, frozen=True):
     data: Data = Data()
     broker: Broker = Broker()
     web: Web = Web()
+    ops: Ops = Ops()
     auth: Auth = Auth()
     limits: Limits = Limits()
     runtime: Runtime = Runtime()
