@@ -140,6 +140,8 @@ def _actors(case: Case) -> Iterator[Finding]:
     if case.status is None:
         yield Finding("nothing is running now")
         return
+    if alarm := case.status["supervisor"].get("alarm"):
+        yield Finding(alarm, "`parley logs` may say what they have in common: a full disk, too little memory")
     for actor in case.status["actors"]:
         name, state = actor["name"], actor["state"]
         why = f" ({actor['last_exit']})" if actor["last_exit"] else ""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from cli import colour
 from cli.exits import CommandError
 from settings import Paths, load
 
@@ -43,9 +44,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace, folder: Path, stack: contextlib.ExitStack, files: Sequence[Path]) -> int:
     tails = [stack.enter_context(contextlib.closing(Tail(path))) for path in files]
-    show = Printer([tail.name for tail in tails], colour=sys.stdout.isatty())
-    for name, line in merge({tail.name: tail.last(max(args.lines, 0)) for tail in tails}):
-        show.lines(name, [line])
+    show = Printer([tail.name for tail in tails], coloured=colour.wanted())
+    show.lines(merge({tail.name: tail.last(max(args.lines, 0)) for tail in tails}))
     while args.follow:
         known = {tail.path for tail in tails}
         tails += [
@@ -53,8 +53,7 @@ def _show(args: argparse.Namespace, folder: Path, stack: contextlib.ExitStack, f
             for path in find(folder, args.name)
             if path not in known
         ]
-        for tail in tails:
-            show.lines(tail.name, tail.new())
+        show.lines(merge({tail.name: tail.new() for tail in tails}))
         # Files tell nobody that they grew; a fifth of a second is what a reader does not notice.
         time.sleep(_PERIOD)
     return 0
@@ -133,22 +132,26 @@ class Tail:
 class Printer:
     """Lines with their actor's name before them when there are several, each in a colour of its own."""
 
-    def __init__(self, names: Sequence[str], *, colour: bool) -> None:
+    def __init__(self, names: Sequence[str], *, coloured: bool) -> None:
         self._width = max(map(len, names))
         self._several = len(names) > 1
-        self._colour = colour
+        self._coloured = coloured
 
-    def lines(self, name: str, lines: Sequence[str]) -> None:
-        prefix = ""
-        if self._several:
-            prefix = f"{name.ljust(self._width)} | "
-            if self._colour:
-                # By the name alone, so that an actor keeps its colour from one call to the next.
-                prefix = f"\033[{_COLOURS[sum(name.encode()) % len(_COLOURS)]}m{prefix}\033[0m"
-        for line in lines:
-            print(prefix + line)
+    def lines(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Print (actor, line) pairs as they come."""
+        for name, line in lines:
+            print(self._prefix(name) + line)
         if lines:
             sys.stdout.flush()
+
+    def _prefix(self, name: str) -> str:
+        if not self._several:
+            return ""
+        prefix = f"{name.ljust(self._width)} | "
+        if not self._coloured:
+            return prefix
+        # By the name alone, so that an actor keeps its colour from one call to the next.
+        return f"\033[{_COLOURS[sum(name.encode()) % len(_COLOURS)]}m{prefix}\033[0m"
 
 
 def _inode(file: BinaryIO) -> int:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from cli import colour
 from settings import Paths, load
 from supervision import proc
 from supervision.client import NothingRunningError, ask
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(status, indent=2))
     else:
-        print(table(status, colour=sys.stdout.isatty(), width=_width()))
+        print(table(status, coloured=colour.wanted(), width=_width()))
     return 0
 
 
@@ -56,7 +57,7 @@ def _watch(paths: Paths) -> int:
     try:
         while True:
             try:
-                text = table(snapshot(paths), colour=True, width=_width())
+                text = table(snapshot(paths), coloured=colour.wanted(), width=_width())
             except NothingRunningError:
                 text = "nothing is running: `parley up`"
             print(f"\033[H\033[2J{text}", flush=True)
@@ -65,18 +66,21 @@ def _watch(paths: Paths) -> int:
         print("\033[?25h", end="", flush=True)
 
 
-def table(status: dict[str, Any], *, colour: bool, width: int) -> str:
+def table(status: dict[str, Any], *, coloured: bool, width: int) -> str:
     """The whole answer as text of at most `width` columns."""
     rows = [_row(actor) for actor in status["actors"]]
     widths = [max(len(row[column]) for row in (_HEADINGS, *rows)) for column in range(len(_HEADINGS))]
     lines = [_line(_HEADINGS, widths)[:width]]
     for actor, row in zip(status["actors"], rows, strict=True):
         line = _line(row, widths)[:width].rstrip()
-        lines.append(f"\033[{_COLOURS[actor['state']]}m{line}\033[0m" if colour else line)
+        lines.append(f"\033[{_COLOURS[actor['state']]}m{line}\033[0m" if coloured else line)
     memories = [one["memory"] for one in (status["supervisor"], *status["actors"]) if one["memory"]]
     supervisor = status["supervisor"]
     life = f"supervisor {supervisor['pid']}, up {span(supervisor['uptime'])}"
     lines += ["", f"{supervisor['address']} · {life} · {size(sum(memories))} of memory in all"]
+    if alarm := supervisor.get("alarm"):
+        text = f"ALARM: {alarm}: `parley logs` may say what they have in common"[:width]
+        lines.append(f"\033[{_COLOURS['failing']}m{text}\033[0m" if coloured else text)
     return "\n".join(lines)
 
 

@@ -131,6 +131,7 @@ class Supervision(_Section, frozen=True):
     watchdog: Seconds = 10.0
     stop_timeout: Seconds = 30.0
     burst: Count = 5
+    tree_burst: Count = 10
     window: Seconds = 60.0
     backoff_base: Seconds = 0.2
     backoff_cap: Seconds = 30.0

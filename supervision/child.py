@@ -24,9 +24,16 @@ ABORT_GRACE = 2.0
 """Seconds a hung child has to write its stacks into the log before it is killed."""
 
 
+def _nobody(_name: str) -> None:
+    """Nobody wants to hear of restarts."""
+
+
 @dataclass(frozen=True)
 class Around:
-    """What all children of one supervisor share. `random` yields numbers from 0 to 1."""
+    """What all children of one supervisor share.
+
+    `random` yields numbers from 0 to 1; `restarted` is told the name of each child that is started again by itself.
+    """
 
     limits: Limits
     run: Path
@@ -36,6 +43,7 @@ class Around:
     journal: logging.Logger
     random: Callable[[], float]
     listener: int | None = None
+    restarted: Callable[[str], None] = _nobody
 
 
 class Child:
@@ -215,6 +223,8 @@ class Child:
         self._around.journal.error("%s: no sign of life for %g s; it is replaced", self.name, allowed)
         # Python's faulthandler answers SIGABRT with every thread's stack, into the child's log.
         self._signal(signal.SIGABRT)
+        # A process that was stopped by a signal takes SIGABRT only when it goes on.
+        self._signal(signal.SIGCONT)
         self._arm(ABORT_GRACE, self.kill)
 
     def _ended(self, reason: str, code: int | None) -> None:
@@ -251,6 +261,7 @@ class Child:
 
     def _again(self) -> None:
         self.restarts += 1
+        self._around.restarted(self.name)
         self._spawn()
 
     def _signal(self, number: signal.Signals) -> None:

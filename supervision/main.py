@@ -12,6 +12,7 @@ from typing import Any
 
 from settings import Paths, Settings, SettingsError
 from supervision import children, listener, lock, proc
+from supervision.alarm import Alarm
 from supervision.child import Around
 from supervision.children import Plan
 from supervision.control import ControlServer, Request, socket_path
@@ -104,6 +105,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._began = 0.0
         self._tree: Tree | None = None
+        self._alarm: Alarm | None = None
 
     async def run(self, plan: Plan, limits: Limits, web: socket.socket, held: int) -> int:
         loop = asyncio.get_running_loop()
@@ -126,6 +128,8 @@ class Supervisor:
         self._journal.info("supervisor: stopping all")
         await tree.stop_all()
         tree.close()
+        if self._alarm is not None:
+            self._alarm.close()
         control.close()
         web.close()
         self._journal.info("supervisor: stopped")
@@ -135,7 +139,8 @@ class Supervisor:
         return 0
 
     def _plant(self, plan: Plan, limits: Limits, web: int) -> Tree:
-        log = self._settings.logging
+        log, wanted = self._settings.logging, self._settings.supervision
+        alarm = self._alarm = Alarm(wanted.tree_burst, wanted.window, self._journal, _tell_of_alarm)
         around = Around(
             limits=limits,
             run=self._paths.run,
@@ -145,8 +150,8 @@ class Supervisor:
             journal=self._journal,
             random=random.random,
             listener=web,
+            restarted=alarm.restarted,
         )
-        wanted = self._settings.supervision
         return Tree(
             plan.specs, around, start_wait=wanted.start_wait, stop_timeout=wanted.stop_timeout, renew=plan.renew
         )
@@ -200,6 +205,7 @@ class Supervisor:
                 "uptime": round(asyncio.get_running_loop().time() - self._began, 3),
                 "address": self._settings.web.origin,
                 "data": str(self._paths.data),
+                "alarm": None if self._alarm is None else self._alarm.text,
             },
             "actors": [
                 {
@@ -216,6 +222,10 @@ class Supervisor:
                 for child in tree.children
             ],
         }
+
+
+def _tell_of_alarm(text: str | None) -> None:
+    tell_parent(STATUS=text or "ready")
 
 
 async def _reassure_parent() -> None:

@@ -78,7 +78,9 @@ def test_a_hang_is_found_and_replaced(home: Installation) -> None:
         before = home.actors()
         os.kill(before["contacts"]["pid"], signal.SIGSTOP)
         after = eventually_sync(lambda: (a := home.actors())["contacts"]["restarts"] == 1 and a, 10)
-    assert after["contacts"]["last_exit"] == "no sign of life for 0.5 s, SIGKILL"
+    # It was made to go on just for that: a stopped process cannot say where it is.
+    assert after["contacts"]["last_exit"] == "no sign of life for 0.5 s, SIGABRT"
+    assert "fake_actor.py" in (home.paths.logs / "contacts.log").read_text()
     assert after["auth"]["restarts"] == 0
 
 

@@ -70,7 +70,9 @@ def test_actors_in_trouble_are_named_with_the_next_step(tmp_path: Path) -> None:
         {"name": "router", "state": "stopped", "last_exit": None},
         {"name": "front.1", "state": "running", "last_exit": "SIGKILL"},
     ]
-    found = wrong(tmp_path, {"actors": rows}, broker={"url": "amqp://x@127.0.0.1:1/"})
+    supervisor = {"alarm": "more than 10 restarts in 60 s (auth)"}
+    found = wrong(tmp_path, {"supervisor": supervisor, "actors": rows}, broker={"url": "amqp://x@127.0.0.1:1/"})
     assert found["auth is failing (exit 78)"].startswith("`parley logs auth`")
+    assert "a full disk" in found["more than 10 restarts in 60 s (auth)"]
     assert found["router is stopped"] == "`parley start router`"
     assert not [what for what in found if "front.1" in what]

@@ -3,7 +3,9 @@
 from contextlib import closing
 from pathlib import Path
 
-from cli.logs import Tail, find, merge
+import pytest
+
+from cli.logs import Printer, Tail, find, merge
 
 
 def test_the_newest_lines_and_then_what_comes(tmp_path: Path) -> None:
@@ -57,3 +59,17 @@ def test_lines_of_several_logs_come_in_the_order_of_their_times() -> None:
         '{"at":}',
         "2026-11-22T1c",
     ]
+
+
+def test_several_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [("router", "a"), ("front.1", "b"), ("router", "c")]
+    Printer(["router", "front.1"], coloured=False).lines(lines)
+    assert capsys.readouterr().out == "router  | a\nfront.1 | b\nrouter  | c\n"
+    Printer(["router", "front.1"], coloured=True).lines(lines)
+    colours = [line[: line.index("m")] for line in capsys.readouterr().out.splitlines()]
+    assert colours[0] == colours[2] != colours[1]
+
+
+def test_one_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    Printer(["router"], coloured=True).lines([("router", "a")])
+    assert capsys.readouterr().out == "a\n"

@@ -25,7 +25,7 @@ def answer(**changes: Any) -> dict[str, Any]:
 
 
 def test_every_column_is_there() -> None:
-    headings, row, _, summary = table(answer(), colour=False, width=200).splitlines()
+    headings, row, _, summary = table(answer(), coloured=False, width=200).splitlines()
     assert headings.split() == [
         "ACTOR", "STATE", "PID", "UPTIME", "RESTARTS", "LAST", "EXIT", "DEPTH", "MSG/S", "MEMORY",
     ]  # fmt: skip
@@ -35,13 +35,20 @@ def test_every_column_is_there() -> None:
 
 def test_what_is_not_there_is_a_dash() -> None:
     gone = {"state": "stopped", "pid": None, "uptime": None, "last_exit": None, "depth": None, "rate": None}
-    row = table(answer(**gone, memory=None), colour=False, width=200).splitlines()[1]
+    row = table(answer(**gone, memory=None), coloured=False, width=200).splitlines()[1]
     assert row.split() == ["router", "stopped", "-", "-", "1", "-", "-", "-", "-"]
+
+
+def test_an_alarm_is_the_last_line() -> None:
+    rung = answer()
+    rung["supervisor"]["alarm"] = "more than 10 restarts in 60 s (router)"
+    assert table(rung, coloured=False, width=47).splitlines()[-1] == "ALARM: more than 10 restarts in 60 s (router): "
+    assert table(rung, coloured=True, width=200).splitlines()[-1].startswith("\033[31mALARM")
 
 
 @pytest.mark.parametrize("state", ["starting", "running", "stopping", "stopped", "backoff", "failing"])
 def test_every_state_has_a_colour_and_lines_fit_the_terminal(state: str) -> None:
-    row = table(answer(state=state), colour=True, width=20).splitlines()[1]
+    row = table(answer(state=state), coloured=True, width=20).splitlines()[1]
     assert row.startswith("\033[")
     assert row.endswith("\033[0m")
     assert len(row) <= 20 + len("\033[32m\033[0m")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from supervision.policy import Decision, History, Limits, Rest, Restart, after_exit
 from supervision.spec import RestartType
@@ -119,7 +119,9 @@ def test_a_crash_loop_is_found_out_under_any_accepted_limits(
 
 
 class OneChild(RuleBasedStateMachine):
-    """A child that lives, crashes, ends well and is started by hand, on a clock of its own."""
+    """A child that lives, crashes, ends well and is started by hand, on a clock of its own. `steps` of all examples."""
+
+    steps = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,6 +176,10 @@ class OneChild(RuleBasedStateMachine):
         self.failed_in_a_row, self.restarts, self.failing = 0, [], False
 
     @invariant()
+    def is_counted(self) -> None:
+        OneChild.steps += 1
+
+    @invariant()
     def never_more_starts_than_the_window_and_the_cap_allow(self) -> None:
         recent = [at for at in self.restarts if at > self.now - LIMITS.window]
         assert len(recent) <= LIMITS.burst + LIMITS.window / LIMITS.cap + 1
@@ -183,5 +189,9 @@ class OneChild(RuleBasedStateMachine):
         assert len(self.history.restarts) <= LIMITS.burst
 
 
-TestOneChild = OneChild.TestCase
-TestOneChild.settings = settings(max_examples=210, stateful_step_count=50, deadline=None)
+def test_ten_thousand_steps_of_one_child() -> None:
+    OneChild.steps = 0
+    many = settings(max_examples=300, stateful_step_count=50, deadline=None)
+    run_state_machine_as_test(OneChild, settings=many)
+    # Examples may end early, and the property would be shown for less than it says.
+    assert OneChild.steps >= 10_000
