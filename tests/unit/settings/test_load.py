@@ -103,3 +103,23 @@ def test_an_actor_refuses_a_bad_configuration_with_exit_code_78(
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         load(environ={}).web.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("web", "local"),
+    [
+        ({}, True),
+        ({"HOST": "localhost"}, True),
+        ({"HOST": "::1"}, True),
+        ({"HOST": "127.0.0.2"}, True),
+        ({"HOST": "0.0.0.0"}, False),  # noqa: S104  (compared, not bound)
+        ({"HOST": "192.168.1.10"}, False),
+        ({"PUBLIC_URL": "https://chat.example"}, False),
+        ({"ALLOWED_ORIGINS": "http://192.168.1.10:8080"}, False),
+        ({"ALLOWED_ORIGINS": "http://localhost:9000"}, True),
+        ({"TRUSTED_PROXIES": "127.0.0.1/32"}, False),
+    ],
+)
+def test_the_page_is_local_while_nothing_tells_of_others(web: dict[str, str], local: bool) -> None:
+    settings = load(environ={f"PARLEY_WEB__{key}": value for key, value in web.items()})
+    assert settings.web.local is local
