@@ -9,6 +9,8 @@ from drill.probes import Guest
 from drill.stage import Stage
 
 BROKER = "broker"
+WANDERING = 3.0
+"""Seconds between two people's losing their network by themselves."""
 CALM = 3.0
 """Seconds of plain chat before and after something is done."""
 READ = 5.0
@@ -37,6 +39,7 @@ def crash(seconds: float, replay: Sequence[Deed] = ()) -> Demo:
         stage.planned = max(seconds, deeds[-1].at + nemesis.TAIL) if replay else seconds
         (stage.installation.folder / "deeds.log").write_text(nemesis.write(deeds))
         stage.explain("People chat, and everything that they chat over is killed, one after the other, with kill -9.")
+        stage.scene.wander(WANDERING)
         await stage.executor.run(deeds, stop=stage.stop)
         await stage.hold(max(stage.planned - stage.elapsed, 0.0))
         killed = {blow.name for blow in stage.executor.blows if blow.verb == "kill"}

@@ -148,6 +148,11 @@ class Person:
             if not news.done():
                 news.set_result(None)
 
+    def vanish(self) -> None:
+        """Lose the network for a moment: the connection is gone, without a goodbye."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+
     async def run(self) -> None:
         """Be connected, again and again, until cancelled."""
         failures = 0

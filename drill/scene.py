@@ -85,6 +85,19 @@ class Scene:
         typing, self._typing = self._typing, []
         await _end(typing)
 
+    def wander(self, every: float) -> None:
+        """From now on somebody loses their connection every so many seconds, on average, until all are quiet.
+
+        Without it everybody ends up at one front: the one that was not killed last.
+        """
+        self._typing.append(asyncio.create_task(self._wander(every)))
+
+    async def _wander(self, every: float) -> None:
+        dice = random.Random(f"{self._seed} wander")  # noqa: S311  (reproducible on purpose)
+        while True:
+            await asyncio.sleep(dice.expovariate(1 / every))
+            dice.choice(self.people).vanish()
+
     async def _type(self, one: Person, other: Person, number: int) -> None:
         dice = random.Random(f"{self._seed} {number} {one.username}")  # noqa: S311  (reproducible on purpose)
         each = self._rate / len(self.people)
