@@ -7,7 +7,9 @@ import { Connection } from "./io/socket.js";
 
 const GAP_WAIT_MS = 400;
 const DELIVERED_WAIT_MS = 150;
+// Frames held back during a sync; those beyond are applied at once, and the versions put right what they outran.
 const HELD_FRAMES = 1_000;
+const SYNC_AGAIN_MS = 3_000;
 const SYNC_AFTER_PUSHES = 500;
 const PAGE = 50;
 const PAGE_MOST = 200;
@@ -130,10 +132,10 @@ export class Client {
     for (const { name, state } of hello.actors) this.store.actor(name, state);
     this.outbox.opened(hello.in_flight);
     this.pump();
-    this.on.hello();
     const again = this.token !== null;
     await this.sync();
     if (again) await this.loadLists();
+    this.on.online();
     for (const one of this.store.conversations.values()) one.toldDelivered = 0;
     this.deliveredSoon();
     this.adopt();
@@ -143,7 +145,7 @@ export class Client {
   async sync() {
     if (this.token === null || this.held) return;
     this.held = [];
-    let lost = false;
+    let refusal = null;
     try {
       for (let more = true; more; ) {
         const page = await this.connection.ask({ type: "sync", since: this.token });
@@ -154,13 +156,14 @@ export class Client {
       }
       this.pushes = 0;
     } catch (error) {
-      // The socket closed (null): the next hello begins again. Otherwise the token is no good any more: read it all.
-      lost = error !== null;
+      // null: the socket closed, and the next hello begins again.
+      refusal = error;
     }
     const held = this.held;
     this.held = null;
     for (const frame of held) this.push(frame);
-    if (lost) await this.startOver();
+    if (refusal?.code === "invalid") await this.startOver();
+    else if (refusal) this.syncLater();
   }
 
   /** A page of changes. A message of mine in it was stored, whether its `ok` arrived or not. */
@@ -171,6 +174,14 @@ export class Client {
       if (mine) this.settled(mine, "stored");
     }
     return this.store.changes(list);
+  }
+
+  /** The log cannot be read at the moment. */
+  syncLater() {
+    clearTimeout(this.syncTimer);
+    this.syncTimer = setTimeout(() => {
+      if (this.connection.up) this.sync();
+    }, SYNC_AGAIN_MS);
   }
 
   /** The token was refused (restored database, too old): the lists and open logs are read afresh. */

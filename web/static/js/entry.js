@@ -51,6 +51,8 @@ if (form) {
   form.addEventListener("submit", () => {
     for (const input of form.querySelectorAll(".secret .input")) input.type = "password";
     button.disabled = true;
+    // When it works, the page after this one knows how old its token is.
+    localStorage.setItem("parley.refreshed", String(Date.now()));
   });
   // Back from the next page, the form must work again.
   addEventListener("pageshow", () => {

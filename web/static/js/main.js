@@ -61,8 +61,8 @@ class Page {
         connection: (state) => this.strips.connectionIs(state),
         outbox: (entry, what) => this.outboxChanged(entry, what),
         arrived: (frame) => this.view?.arrived?.(frame),
+        online: () => this.view?.online?.(),
         lists: (good) => this.listsLoaded(good),
-        hello: () => this.api.renewIn(),
       },
     });
     this.go = (path) => this.navigate(path);
@@ -88,6 +88,7 @@ class Page {
     });
     this.follow();
     this.client.start();
+    this.api.renewLater();
     this.everyMidnight();
   }
 
@@ -170,7 +171,7 @@ class Page {
 
   outboxChanged(entry, what) {
     if (what === "refused") toast(say("message.refused", { reason: entry.reason ?? "" }));
-    if (this.view instanceof Chat && entry.conversation === this.view.id) this.view.update();
+    this.changed("log", entry.conversation);
     this.changed("list");
   }
 

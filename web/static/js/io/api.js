@@ -1,9 +1,15 @@
 // The JSON API: same-origin requests with the session's cookie, refreshed when it has run out.
 
+import { recall, remember } from "./prefs.js";
+
 const ROOT = "/api/v1";
 const DEADLINE_MS = 15_000;
 const RENEW_FIRST_MS = 4 * 60_000;
 const RENEW_SHARE = 0.7;
+const RENEW_LEAST_MS = 5_000;
+const RENEW_MOST_MS = 60 * 60_000;
+
+const refreshedAt = () => Number(recall("refreshed")) || 0;
 
 /** A definite answer that is not a success: `code` is one of the server's stable codes. */
 export class ApiError extends Error {
@@ -25,7 +31,6 @@ export class Api {
     this.onSessionOver = onSessionOver;
     this.over = false;
     this.refreshing = null;
-    this.refreshedAt = 0;
     this.timer = 0;
   }
 
@@ -86,29 +91,35 @@ export class Api {
   }
 
   async rotate(asked) {
-    const turn = async () => {
-      const last = Number(localStorage.getItem("parley.refreshed") ?? 0);
-      if (last > asked) return { status: 200 };
-      return this.fetch("POST", "/auth/refresh", {}, {});
-    };
+    const turn = async () => (refreshedAt() > asked ? null : this.fetch("POST", "/auth/refresh", {}, {}));
     const answer = await (navigator.locks ? navigator.locks.request("parley.refresh", turn) : turn());
-    if (answer.status === 401 || answer.status === 403) {
+    if (answer?.status === 401 || answer?.status === 403) {
       this.end();
       return false;
     }
-    if (answer.status >= 300) throw new Unreachable("not refreshed");
-    localStorage.setItem("parley.refreshed", String(Date.now()));
-    const value = answer.text ? await this.read(answer) : {};
-    this.renewIn((value.expires_in ?? 0) * 1_000 * RENEW_SHARE || RENEW_FIRST_MS);
+    if (answer && !answer.ok) throw new Unreachable("not refreshed");
+    if (answer) {
+      const { expires_in: seconds } = await this.read(answer);
+      remember("refreshed", String(Date.now()));
+      remember("renew", String(seconds * 1_000 * RENEW_SHARE));
+    }
+    this.renewLater();
     return true;
   }
 
-  /** Renews the token before it runs out, so that no request has to fail first. */
-  renewIn(delay = RENEW_FIRST_MS) {
+  /** Renews the token before it runs out, so that no request has to fail first. Whichever tab is due does it for all. */
+  renewLater() {
+    const age = Date.now() - refreshedAt();
+    const wait = (Number(recall("renew")) || RENEW_FIRST_MS) - age;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.refresh().catch(() => this.renewIn());
-    }, delay);
+    this.timer = setTimeout(() => this.renew(), Math.min(Math.max(wait, RENEW_LEAST_MS), RENEW_MOST_MS));
+  }
+
+  renew() {
+    const due = refreshedAt() + (Number(recall("renew")) || RENEW_FIRST_MS);
+    if (this.over) return;
+    if (Date.now() < due) this.renewLater();
+    else this.refresh().catch(() => this.renewLater());
   }
 
   /** Whether the session is good. Throws Unreachable when nobody can tell. */

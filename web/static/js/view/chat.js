@@ -57,10 +57,10 @@ export class Chat {
   async fill() {
     const { conversation, client, id } = this;
     const { timeline } = this;
+    timeline.loading = true;
     // The caller puts the element on the page first: without a layout there is no place to land at.
     await null;
     const log = this.store.openLog(id);
-    timeline.loading = true;
     timeline.render();
     try {
       const reached = () => log.complete || (log.rows.size >= Math.min(PAGE, conversation.seq) && log.lo <= conversation.myRead);
@@ -71,6 +71,7 @@ export class Chat {
         first = false;
         await client.older(id, size);
       }
+      timeline.loadFailed = false;
     } catch {
       timeline.loadFailed = true;
     }
@@ -199,13 +200,21 @@ export class Chat {
   update() {
     this.begin();
     if (!this.timeline) return;
-    if (this.conversation.log === null) {
+    if (this.conversation.log === null && !this.timeline.loading) {
       this.fill();
       return;
     }
     this.drawHead();
     this.composer.render();
     if (this.timeline.ready) this.timeline.render();
+  }
+
+  /** The connection is back: what could not be loaded is tried again without being asked. */
+  online() {
+    if (!this.timeline?.loadFailed || this.timeline.loading) return;
+    this.timeline.loadFailed = false;
+    if (this.conversation.log?.loaded) this.timeline.up();
+    else this.fill();
   }
 
   arrived(frame) {

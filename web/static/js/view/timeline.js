@@ -9,7 +9,7 @@ import { say } from "../words.js";
 import { arrange, avatar, button, h, icon, nameOf } from "./dom.js";
 import { bubbleNode, drawBubble } from "./bubble.js";
 
-const KEPT = 240;
+const KEPT = 160;
 const STEP = 50;
 const NEAR_PX = 400;
 const BOTTOM_PX = 100;
@@ -268,12 +268,17 @@ export class Timeline {
   }
 
   toBottom() {
+    this.follow();
+    this.render({ hold: false });
+  }
+
+  /** From the next drawing on, the newest messages are shown and the bottom is kept in view. */
+  follow() {
     const log = this.log;
     this.to = Infinity;
     if (log && log.hi - this.from > KEPT) this.from = Math.max(log.lo, log.hi - KEPT);
     this.sticking = true;
     this.unseen = 0;
-    this.render({ hold: false });
   }
 
   // Opening
@@ -322,10 +327,10 @@ export class Timeline {
     if (!this.sticking) this.unseen += 1;
   }
 
-  /** I wrote something: that ends what was unread, and shows it. */
+  /** I wrote something, which is about to be drawn: that ends what was unread. */
   wrote() {
     this.divider = 0;
-    this.toBottom();
+    this.follow();
   }
 
   /** Brings a message into view and flashes it, loading older ones as far as it takes. */
