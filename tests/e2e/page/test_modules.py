@@ -258,3 +258,47 @@ def test_no_script_can_make_markup_of_text() -> None:
             r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|new Function)\b", path.read_text()
         )
         assert not found, path
+
+
+def test_text_keeps_its_contrast_in_both_schemes() -> None:
+    tokens = (ROOT / "web" / "static" / "css" / "tokens.css").read_text()
+    colours = {name: (one, one) for name, one in re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", tokens)}
+    both = r"--([a-z-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);"
+    colours |= {name: (light, dark) for name, light, dark in re.findall(both, tokens)}
+    weak = [
+        (text, ground, scheme)
+        for text, grounds in TEXT_ON.items()
+        for ground in grounds
+        for scheme in (0, 1)
+        if contrast(colours[text][scheme], colours[ground][scheme]) < (3 if text == "line-strong" else 4.5)
+    ]
+    assert weak == []
+
+
+TEXT_ON = {
+    "ink": ("paper", "surface", "raised", "sunken", "other", "brand-tint", "ember-tint", "bad-tint"),
+    "ink-soft": ("paper", "surface", "raised", "sunken", "other", "brand-tint"),
+    "ink-link": ("paper", "surface", "raised", "brand-tint"),
+    "ember": ("paper", "surface", "brand-tint"),
+    "ember-ink": ("ember-fill",),
+    "brand-ink": ("brand", "brand-deep", "bad-fill"),
+    "own-ink": ("own",),
+    "own-soft": ("own",),
+    "own-read": ("own",),
+    "own-link": ("own",),
+    "bad": ("paper", "raised"),
+    "line-strong": ("raised", "paper"),
+}
+"""Which text stands on which ground; borders of fields need 3:1."""
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG's contrast ratio of two colours."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

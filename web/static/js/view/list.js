@@ -33,7 +33,7 @@ export class ConversationList {
       on: { input: () => this.render(), keydown: (event) => this.filterKey(event) },
     });
     const key = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘K" : "Ctrl K";
-    this.rows = h("div.rows", { role: "list" });
+    this.rows = h("nav.rows", { "aria-label": say("list.title") });
     root.append(
       h("header.side-head", {}, h("h1", {}, say("list.title")), h("label.search", {}, icon("search"), this.filter, h("kbd", {}, key))),
       this.rows,
@@ -122,7 +122,7 @@ export class ConversationList {
     const count = this.store.incoming.size;
     const row = h(
       "a.row.requests",
-      { href: "/contacts", role: "listitem", "data-link": true },
+      { href: "/contacts", "data-link": true },
       icon("knock"),
       h("span.row-line", {}, say("list.requests", { n: count }), h("span.badge", { "aria-hidden": "true" }, String(count))),
     );
@@ -134,7 +134,7 @@ export class ConversationList {
     const known = this.nodes.get(one.id);
     const signature = JSON.stringify(view);
     if (known?.signature === signature) return known.element;
-    const element = known?.element ?? h("a.row", { href: `/chat/${one.id}`, role: "listitem", "data-link": true });
+    const element = known?.element ?? h("a.row", { href: `/chat/${one.id}`, "data-link": true });
     element.classList.toggle("unread", view.unread > 0);
     if (view.current) element.setAttribute("aria-current", "page");
     else element.removeAttribute("aria-current");
