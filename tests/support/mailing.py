@@ -19,22 +19,30 @@ from actors.runtime.broker import Subscriptions
 from actors.runtime.postroom import PostRoom
 from protocols.mail import Beat, Outcome, Push, PushBatch, decode_front_mail
 from settings import Paths, Settings
-from settings.endpoint import broker_url, broker_user
+from settings.endpoint import Endpoint, broker_url, broker_user, endpoint_file
 from tests.support.node import installation
 from tests.support.waiting import SCALE
 
 _numbers = itertools.count(1)
 
 
-def ground(folder: Path, node: tuple[Settings, Paths], **sections: dict[str, object]) -> Environment:
-    """An installation in `folder` that shares the node, its users and its secrets, and no queue with other tests."""
+def ground(folder: Path, node: tuple[Settings, Paths], port: int = 0, **sections: dict[str, object]) -> Environment:
+    """An installation in `folder` that shares the node, its users and its secrets, and no queue with other tests.
+
+    `port`: of a proxy in front of the node.
+    """
     namespace = f"parley.t{os.getpid()}-{next(_numbers)}"
     sections["broker"] = {"namespace": namespace, **sections.get("broker", {})}
     sections["runtime"] = {"beat": 0.2, **sections.get("runtime", {})}
     settings = installation(folder, **sections)
-    for name in ("broker", "secrets"):
-        (folder / name).symlink_to(getattr(node[1], name))
     paths = Paths.of(settings)
+    paths.secrets.symlink_to(node[1].secrets)
+    if port:
+        paths.broker.mkdir()
+        endpoint = msgspec.json.decode(endpoint_file(node[1]).read_bytes(), type=Endpoint)
+        endpoint_file(paths).write_bytes(msgspec.json.encode(msgspec.structs.replace(endpoint, port=port)))
+    else:
+        paths.broker.symlink_to(node[1].broker)
     paths.make()
     return Environment(settings, paths)
 
@@ -115,6 +123,10 @@ class Owner:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", self._module, str(self._folder), stdout=output, stderr=output
             )
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def kill(self) -> None:
         """As a crash would."""

@@ -1,0 +1,130 @@
+"""The runtime while its RabbitMQ is killed, started again, or out of memory: a node of these tests' own."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from actors.runtime import Environment
+from actors.runtime.amqp import life
+from protocols.errors import Refusal
+from settings import Paths, Settings
+from storage import Reader
+from supervision import broker
+from tests.support.mailing import Owner, Recorder, ground, recording_front, running_owner
+from tests.support.node import Node, running_node
+from tests.support.tally import SCHEMA, Write, Written
+from tests.support.waiting import SCALE, eventually
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def node(broker_node: tuple[Settings, Paths], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    # The shared node is asked for only to skip where there is no RabbitMQ; killing it would disturb other tests.
+    del broker_node
+    with running_node(tmp_path_factory.mktemp("mortal")) as one:
+        yield one
+
+
+@pytest.fixture
+def environment(node: Node, tmp_path: Path) -> Environment:
+    return ground(tmp_path, (node.settings, node.paths))
+
+
+@pytest.fixture
+async def front(environment: Environment) -> AsyncIterator[Recorder]:
+    async with recording_front(environment) as one:
+        yield one
+
+
+@pytest.fixture
+async def owner(environment: Environment) -> AsyncIterator[Owner]:
+    async with running_owner(environment) as one:
+        yield one
+
+
+async def words(environment: Environment) -> list[str]:
+    reader = Reader(SCHEMA, environment.paths.databases)
+    try:
+        return await reader.read(lambda tx: tx.words())
+    except Refusal:
+        return []
+    finally:
+        await reader.close()
+
+
+def tell(front: Recorder, numbers: range) -> list[str]:
+    sent = [f"w{number}" for number in numbers]
+    for word in sent:
+        front.post.tell(
+            "router", Write(word=word), id=word, person="ann", correlation=f"{front.post.incarnation}/{word}"
+        )
+    return sent
+
+
+async def control(node: Node, *arguments: str) -> None:
+    """rabbitmqctl, for this node alone."""
+    known = msgspec.json.decode((node.paths.broker / "node.json").read_bytes(), type=broker.Node)
+    process = await asyncio.create_subprocess_exec(
+        "/usr/lib/rabbitmq/bin/rabbitmqctl",
+        "--quiet",
+        "--node",
+        known.name,
+        *arguments,
+        env={
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": str(node.paths.broker),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(known.epmd_port),
+        },
+    )
+    async with asyncio.timeout(20 * SCALE):
+        assert await process.wait() == 0
+
+
+async def test_a_broker_out_of_memory_is_waited_for_and_what_was_sent_meanwhile_is_done_once(
+    node: Node, environment: Environment, front: Recorder, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "CONFIRM_TIMEOUT", 0.5)
+    assert await front.post.ask("router", Write(word="first"), within=10, person="ann") == Written(place=1)
+    await control(node, "set_vm_memory_high_watermark", "absolute", "1MB")
+    try:
+        sent = tell(front, range(100))
+        # Several confirms do not come in time, and copies gather in the connection's buffers.
+        assert not await front.post.flush(2)
+        # Who declares and asks does so on the other connection, which the broker goes on reading.
+        assert await front.broker.depth("router") == 0
+    finally:
+        await control(node, "set_vm_memory_high_watermark", "absolute", f"{node.settings.broker.memory_mib}MiB")
+    await eventually(lambda: len(front.outcomes) == 100, within=20)
+    assert await words(environment) == ["first", *sent]
+    assert front.missed == 1
+    assert await owner.stop() == 0
+
+
+async def test_nothing_is_lost_or_done_twice_when_the_broker_is_killed_and_started(
+    node: Node, environment: Environment, front: Recorder, owner: Owner
+) -> None:
+    sent = tell(front, range(100))
+    await eventually(lambda: front.outcomes)
+    sent += tell(front, range(100, 200))
+    await asyncio.sleep(0)
+    node.kill()
+    sent += tell(front, range(200, 250))
+    # An ask does not outlive its deadline meanwhile, and is done once when it is asked again with its id.
+    with pytest.raises(Refusal) as caught:
+        await front.post.ask("router", Write(word="asked"), within=0.3, id="asked", person="bob")
+    assert caught.value.code == "unavailable"
+    await asyncio.to_thread(node.start)
+    await eventually(lambda: len(front.outcomes) == len(sent), within=30)
+    await front.post.ask("router", Write(word="asked"), within=10, id="asked", person="bob")
+    done = await words(environment)
+    assert done.count("asked") == 1
+    done.remove("asked")
+    assert done == sent
+    assert await owner.stop() == 0
