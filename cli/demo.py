@@ -71,7 +71,7 @@ def run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         try:
             report = asyncio.run(_perform(bill, demo, folder))
         except DrillError as error:
-            raise CommandError(f"the demonstration's installation does not start: {error}") from error
+            raise CommandError(f"the demonstration cannot go on: {error}") from error
         except InterruptedShowError:
             return INTERRUPTED
     print(to_text(report))

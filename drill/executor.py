@@ -49,8 +49,8 @@ class Executor:
                 return
             await self.do(deed.verb, deed.name)
 
-    async def do(self, verb: Verb, name: str) -> None:
-        """One deed now. What cannot be done goes to `failures`."""
+    async def do(self, verb: Verb, name: str) -> bool:
+        """One deed now; whether it was done. What cannot be done goes to `failures`."""
         try:
             match verb:
                 case "kill" | "freeze":
@@ -61,6 +61,8 @@ class Executor:
             why = str(error) or type(error).__name__
             self.failures.append(f"{verb} {name}: {why}")
             self._told(f"could not {verb} {name}: {why}")
+            return False
+        return True
 
     async def recovered(self) -> None:
         """Wait until it is known of each victim whether it came back."""

@@ -68,11 +68,6 @@ def rolling(begin: float, names: Sequence[str], gap: float) -> tuple[Deed, ...]:
     return tuple(Deed(round(begin + place * gap, 3), "restart", name) for place, name in enumerate(names))
 
 
-def away(name: str, begin: float, length: float) -> tuple[Deed, ...]:
-    """Stop somebody for `length` seconds."""
-    return Deed(begin, "stop", name), Deed(begin + length, "start", name)
-
-
 def write(deeds: Iterable[Deed]) -> str:
     """A log of one JSON object a line, which `read` takes."""
     return "".join(f"{msgspec.json.encode(deed).decode()}\n" for deed in deeds)

@@ -8,7 +8,10 @@ from drill.probes import Feature
 
 
 class Part(Struct, frozen=True):
-    """`does` completes "NAME ..."; `pauses` is what waits or is refused while it is away, everything else works."""
+    """`does` completes "NAME ..."; `pauses` is what waits or is refused while it is away, everything else works.
+
+    Of an actor that runs more than once, one copy is meant.
+    """
 
     name: str
     does: str
@@ -20,10 +23,10 @@ PARTS = {
     part.name: part
     for part in (
         Part(
-            "front.1",
-            "holds the browsers' connections, as one of two.",
+            "front",
+            "holds the browsers' connections, together with another one.",
             (),
-            "Its people come back through front.2, which listens on the same socket.",
+            "Its people come back through the other, which listens on the same socket.",
         ),
         Part(
             "router",

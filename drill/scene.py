@@ -51,10 +51,11 @@ class Scene:
                 await person.register()
             for one, other in self._pairs():
                 await one.befriend(other)
-            self._running = [asyncio.create_task(person.run()) for person in self.people]
             self._tallies = [Tally(person.id) for person in self.people]
             async with asyncio.timeout(CONNECTED_WITHIN):
+                # One after the other: of connections that come at once, the first front to wake up takes them all.
                 for person in self.people:
+                    self._running.append(asyncio.create_task(person.run()))
                     await person.connected.wait()
         except BaseException:
             await self.__aexit__()

@@ -14,7 +14,7 @@ from typing import Any, Self, TextIO
 from msgspec import Struct
 
 from drill.executor import Executor
-from drill.installation import Installation
+from drill.installation import DrillError, Installation
 from drill.scene import Scene
 from drill.tally import Counts
 from drill.view import Picture, Terminal, may_colour, may_redraw, say, summary
@@ -82,6 +82,7 @@ class Stage:
         except BaseException:
             await self.__aexit__()
             raise
+        self._ticker.clear()
         self.began = time.monotonic()
         self._lit = True
         return self
@@ -147,6 +148,13 @@ class Stage:
                 task.cancel()
             await asyncio.gather(working, stopping, return_exceptions=True)
 
+    def one_of(self, actor: str) -> str:
+        """The copy of an actor that has most descriptors open, so most sockets: what is done to it is felt by most."""
+        copies = [name for name in self.watch.names if name.partition(".")[0] == actor]
+        if not copies:
+            raise DrillError(f"this installation has no {actor}")
+        return max(copies, key=lambda name: _descriptors(self.watch.rows[name]["pid"]))
+
     # What is on the wall.
 
     def picture(self) -> Picture:
@@ -190,6 +198,13 @@ class Stage:
             return ""
         found = re.search(r"RabbitMQ (\d+\.\d+\.\d+)", text)
         return found[1] if found else ""
+
+
+def _descriptors(pid: int | None) -> int:
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return 0  # it has just ended
 
 
 def _no_configuration(folder: Path) -> Path:

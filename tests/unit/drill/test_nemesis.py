@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drill.nemesis import CYCLE, HEAD, TAIL, Deed, away, crash, read, rolling, write
+from drill.nemesis import CYCLE, HEAD, TAIL, Deed, crash, read, rolling, write
 
 VICTIMS = ("broker", "auth", "contacts", "router", "front.1", "front.2")
 ACTORS = VICTIMS[1:]
@@ -80,9 +80,8 @@ def test_a_line_that_is_no_deed_is_named(line: str) -> None:
         read(f'{{"at":1,"verb":"kill","name":"auth"}}\n{line}\n')
 
 
-def test_a_roll_takes_one_after_the_other_and_an_absence_ends() -> None:
+def test_a_roll_takes_one_after_the_other() -> None:
     assert [(deed.at, deed.verb, deed.name) for deed in rolling(1.0, ["auth", "router"], gap=2.0)] == [
         (1.0, "restart", "auth"),
         (3.0, "restart", "router"),
     ]
-    assert away("router", 1.0, 4.0) == (Deed(1.0, "stop", "router"), Deed(5.0, "start", "router"))
