@@ -117,8 +117,7 @@ function failure(message, { actions }) {
   return h(
     "div.failure",
     { role: "alert" },
-    icon("alert"),
-    h("span", {}, say("message.failed", { reason: message.reason })),
+    h("p", {}, icon("alert"), say("message.failed", { reason: message.reason })),
     button(say("message.retry"), () => actions.retry(message.client_id), ".quiet"),
     button(say("message.discard"), () => actions.discard(message.client_id), ".quiet"),
     button(say("message.copyShort"), () => actions.copy(message.body), ".quiet"),
