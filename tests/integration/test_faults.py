@@ -67,7 +67,7 @@ def connect(environment: Environment) -> Connect:
         )
         running = asyncio.create_task(one.run())
         try:
-            assert await one.wait_up(10 * SCALE) == up
+            assert not up or await one.wait_up(10 * SCALE)
             yield one
             assert not running.done()
         finally:
@@ -168,7 +168,7 @@ async def test_wherever_a_connection_is_cut_while_it_begins_another_attempt_foll
         proxy.refusing = False
         ways: tuple[Way, ...] = ("down", "up")
         for way in ways:
-            for left in range(0, 1_500, 190):
+            for left in range(0, 1_500, 60):
                 proxy.faults[way].left = left
                 fault = proxy.faults[way]
                 await eventually(partial(_gone_or_up, fault, broker))
