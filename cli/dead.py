@@ -6,17 +6,16 @@ A letter is named by its mark, the beginning of a hash of it, so that it stays i
 import argparse
 import asyncio
 import contextlib
-import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from actors.runtime.letters import Found, described, look, summary
 from cli.exits import FAILED, CommandError
 from protocols.errors import Refusal
-from protocols.mail import DeadLetter, Envelope, decode_dead_letter, decode_envelope, encoder
+from protocols.mail import Envelope, decode_envelope, encoder
 from protocols.values import rfc3339
 from settings import Paths, Settings, load
 from settings.owners import OWNERS
@@ -28,23 +27,10 @@ ACTORS: Final = OWNERS
 MOST: Final = 1_000
 """Letters that one command looks at: they are held in memory, and the oldest come first."""
 
-MARK: Final = 12
-"""Characters of a mark: with a thousand letters two alike are out of the question."""
-
 WITHIN: Final = 60.0
 """Seconds for a whole command."""
 
-Settle = Callable[[bool], Awaitable[None]]
 Act = Callable[[argparse.Namespace], Coroutine[Any, Any, str]]
-
-
-@dataclass(frozen=True)
-class Found:
-    """A dead letter at the broker. `settle(True)` takes it away; what is not settled stays where it was."""
-
-    mark: str
-    letter: DeadLetter
-    settle: Settle
 
 
 def add_parser(subparsers: Any) -> None:
@@ -68,11 +54,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def mark_of(body: bytes) -> str:
-    """The name of a letter: the same bytes have the same one."""
-    return hashlib.blake2b(body, digest_size=16).hexdigest()[:MARK]
-
-
 def renewed(found: Found) -> bytes:
     """The envelope to send again. Raises CommandError for what must not be.
 
@@ -93,21 +74,6 @@ def renewed(found: Found) -> bytes:
         for number, item in enumerate(envelope.items)
     ]
     return encoder.encode(Envelope(sender=envelope.sender, items=items))
-
-
-def described(found: Found) -> dict[str, Any]:
-    """What is known of a letter, its commands included, as plain values."""
-    letter = found.letter
-    told: dict[str, Any] = {**_summary(found), "sender": letter.sender}
-    try:
-        envelope = decode_envelope(letter.raw)
-        told["commands"] = [
-            {"id": item.id, "person": item.person, "command": msgspec.msgpack.decode(bytes(item.command))}
-            for item in envelope.items
-        ]
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        told["raw"] = letter.raw.hex()
-    return told
 
 
 def chosen(letters: Sequence[Found], marks: Sequence[str], every: bool) -> list[Found]:
@@ -141,7 +107,7 @@ async def _list(args: argparse.Namespace) -> str:
     async with _opened() as office:
         letters = await office.letters(args.actor)
     if args.json:
-        return json.dumps({"letters": [_summary(found) for found in letters]}, ensure_ascii=False)
+        return json.dumps({"letters": [summary(found) for found in letters]}, ensure_ascii=False)
     if not letters:
         return f"{args.actor} has no dead letters"
     lines = [f"{found.mark}  {rfc3339(found.letter.at)}  {found.letter.reason}" for found in letters]
@@ -184,10 +150,7 @@ class _Office:
         self._settings = settings
 
     async def letters(self, actor: str) -> list[Found]:
-        # Where the actor never ran there is no queue yet, and asking for one that is missing breaks the connection.
-        await self._broker.declare_mailbox(actor)
-        taken = await self._broker.take_dead_letters(actor, MOST)
-        return [Found(mark_of(body), _letter(actor, body), settle) for body, settle in taken]
+        return await look(self._broker, actor, MOST)
 
     async def send(self, actor: str, body: bytes) -> None:
         """Return when the broker has it on disk."""
@@ -214,24 +177,6 @@ async def _opened() -> AsyncIterator[_Office]:
             yield _Office(broker, settings)
     except (BrokerError, TimeoutError) as error:
         raise CommandError("the broker was lost or does not answer; the letters not named as done are there") from error
-
-
-def _letter(actor: str, body: bytes) -> DeadLetter:
-    try:
-        return decode_dead_letter(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return DeadLetter(actor=actor, reason="unreadable: not a dead letter of ours", at=0, raw=body)
-
-
-def _summary(found: Found) -> dict[str, Any]:
-    letter = found.letter
-    return {
-        "mark": found.mark,
-        "actor": letter.actor,
-        "at": rfc3339(letter.at),
-        "reason": letter.reason,
-        "command_id": letter.command_id,
-    }
 
 
 def _count(letters: Sequence[Found]) -> str:

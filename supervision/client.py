@@ -1,12 +1,19 @@
-"""The other end of the control socket: what the command line and scripts in Python use."""
+"""The other end of the control socket: what the command line, the operator's page and scripts in Python use."""
 
+import asyncio
 import socket
 from typing import Any
 
 import msgspec
 
 from settings import Paths
-from supervision.control import Answer, Failure, Request, socket_path
+from supervision import proc
+from supervision.control import Answer, Failure, Operation, Request, socket_path
+
+__all__ = ["ControlError", "NothingRunningError", "Operation", "Request", "ask", "ask_in_loop", "measure"]
+
+_LONGEST_ANSWER = 1 << 20
+"""Bytes of an answer; a status has some hundreds an actor."""
 
 
 class NothingRunningError(Exception):
@@ -34,12 +41,44 @@ def ask(paths: Paths, request: Request, within: float = 5.0) -> Any:
             raise NothingRunningError from error
         one.sendall(msgspec.json.encode(request) + b"\n")
         with one.makefile("rb") as stream:
-            line = stream.readline()
-            if not line:
-                raise NothingRunningError  # it ended while we asked
-            answer = msgspec.json.decode(line, type=Answer)
-            if answer.error is not None:
-                raise ControlError(answer.error)
+            result = _result(stream.readline())
             if request.op == "down":
                 stream.read()
+    return result
+
+
+async def ask_in_loop(paths: Paths, request: Request, within: float = 5.0) -> Any:
+    """As `ask`, for whoever has an event loop, which it does not block; not for `down`."""
+    async with asyncio.timeout(within):
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(socket_path(paths)), limit=_LONGEST_ANSWER)
+        except OSError as error:
+            raise NothingRunningError from error
+        try:
+            writer.write(msgspec.json.encode(request) + b"\n")
+            return _result(await reader.readline())
+        except ConnectionError as error:
+            raise NothingRunningError from error
+        finally:
+            writer.close()
+
+
+def measure(status: Any) -> Any:
+    """The answer to `status` with each process's memory in bytes, or None.
+
+    Measured by whoever asks, and on a thread where that must not wait: walking a large process's pages takes
+    milliseconds, which the supervisor does not have.
+    """
+    status["supervisor"]["memory"] = proc.own_memory(status["supervisor"]["pid"])
+    for actor in status["actors"]:
+        actor["memory"] = None if actor["pid"] is None else proc.memory(actor["pid"])
+    return status
+
+
+def _result(line: bytes) -> Any:
+    if not line:
+        raise NothingRunningError  # it ended while we asked
+    answer = msgspec.json.decode(line, type=Answer)
+    if answer.error is not None:
+        raise ControlError(answer.error)
     return msgspec.json.decode(answer.result)

@@ -13,6 +13,7 @@ from web import documents, health, templates
 from web.assets import PREFIX, Assets
 from web.dispatch import SERVICES, serve
 from web.errors import answer_errors, template
+from web.ops.socket import serve_ops_socket
 from web.pages import ASSETS, PAGES
 from web.routes import ROUTES
 from web.routing import API
@@ -39,6 +40,7 @@ def build(services: Services, assets: Assets) -> web.Application:
     app.router.add_get(f"{API}/asyncapi.json", documents.serve_asyncapi)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/ws", serve_socket, allow_head=False)
+    app.router.add_get("/ws/ops", serve_ops_socket, allow_head=False)
     app.router.add_get(f"{PREFIX}/{{name:.+}}", assets.serve)
     app.router.add_get("/favicon.ico", _favicon)
     return app

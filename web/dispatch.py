@@ -12,6 +12,7 @@ from msgspec import Struct
 from protocols.errors import TABLE, ErrorBody, Refusal
 from protocols.values import FRAME_BYTES, Id
 from web.authentication import Caller
+from web.ops.rights import operator
 from web.routing import Call, Reply, Route, command_key
 from web.services import Services
 
@@ -100,6 +101,8 @@ def refused_fields(error: msgspec.ValidationError) -> dict[str, str]:
 
 
 async def _caller(route: Route, services: Services, request: web.Request) -> Caller | None:
+    if route.who == "operator":
+        return await operator(services, request)
     if route.who == "person":
         caller = await services.authenticator.caller(request)
         if caller is None:

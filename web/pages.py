@@ -9,10 +9,12 @@ from aiohttp import web
 from protocols.auth import SignedIn
 from protocols.errors import ErrorBody, Refusal
 from protocols.values import BODY_CHARACTERS, Id
+from settings.owners import OWNERS
 from web import api_auth
 from web.assets import Assets
 from web.authentication import Caller
 from web.dispatch import SERVICES, guard_origin, read_body, shown
+from web.ops.rights import named, operator
 from web.routing import Call
 from web.templates import page
 
@@ -76,6 +78,14 @@ async def _contacts(request: web.Request) -> web.StreamResponse:
 
 async def _settings(request: web.Request) -> web.StreamResponse:
     return await _shell(request, "settings")
+
+
+async def _ops(request: web.Request) -> web.StreamResponse:
+    services = request.app[SERVICES]
+    caller = await operator(services, request, late=True)
+    who = await named(services, caller, request)
+    boot = {"username": who.username, "actors": list(OWNERS)}
+    return page(request, "ops.html", {"boot": boot})
 
 
 def relative(target: str) -> str:
@@ -168,5 +178,6 @@ PAGES: Final = (
     ("GET", "/chat/{id}", _conversation),
     ("GET", "/contacts", _contacts),
     ("GET", "/settings", _settings),
+    ("GET", "/ops", _ops),
 )
 """Method, path and handler. None of the pages changes data but by signing in."""

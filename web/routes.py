@@ -3,6 +3,7 @@
 from typing import Final
 
 from web import api_auth, api_contacts, api_conversations, health
+from web.ops import api as api_ops
 from web.routing import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -10,4 +11,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *api_auth.ROUTES,
     *api_contacts.ROUTES,
     *api_conversations.ROUTES,
+    *api_ops.ROUTES,
 )

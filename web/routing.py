@@ -29,8 +29,11 @@ from web.services import Services
 API = "/api/v1"
 SAFE = frozenset({"GET", "HEAD"})
 
-Who = Literal["anyone", "person"]
-"""`person`: signed in. `anyone`: no session is asked for, though one may be there."""
+Who = Literal["anyone", "person", "operator"]
+"""`person`: signed in. `anyone`: no session is asked for, though one may be there.
+
+`operator`: signed in as one; for everybody else there is nothing here.
+"""
 
 B = TypeVar("B")
 Q = TypeVar("Q")
@@ -110,8 +113,10 @@ class Route:
     def codes(self) -> tuple[str, ...]:
         """Every error code that this route can answer with, those of the dispatcher included."""
         codes = ["invalid", "internal", "unavailable", *self.errors]
-        if self.who == "person":
+        if self.who != "anyone":
             codes.append("unauthenticated")
+        if self.who == "operator":
+            codes.append("not_found")
         if not self.safe:
             codes.append("forbidden")
         if self.body is not None:

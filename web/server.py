@@ -25,6 +25,7 @@ from web.cookies import Cookies
 from web.counters import Counters
 from web.hub import Hub
 from web.limits import Limits
+from web.ops.desk import make_desk
 from web.security import Security
 from web.services import Services
 from web.socket import Connection
@@ -55,7 +56,7 @@ class Server:
         self._services: Services | None = None
         self._runner: web.AppRunner | None = None
         self._listening: list[asyncio.Server] = []
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
         self._ended = 0
 
     @property
@@ -87,7 +88,10 @@ class Server:
         except OSError as error:
             reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
             raise SettingsError("web.port", f"{settings.web.host}:{settings.web.port} {reason}") from error
-        self._watch = asyncio.create_task(self._look_round())
+        self._watches = [
+            asyncio.create_task(self._look_round()),
+            asyncio.create_task(self.services.ops.board.run()),
+        ]
 
     async def drain(self) -> None:
         """Accept nobody new, send sockets away to come back, finish requests that are under way."""
@@ -99,14 +103,15 @@ class Server:
             each.close()
         for port in services.hub.ports:
             port.restart()
+        await services.ops.close()
         try:
             async with asyncio.timeout(GOODBYE):
                 await services.hub.nobody.wait()
         except TimeoutError:
             log.warning("%d sockets did not end in time", len(services.hub.ports))
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
         for reader in (services.auth, services.contacts, services.router):
@@ -195,6 +200,7 @@ def make_services(environment: Environment, post: Post) -> Services:
         security=Security(settings),
         counters=Counters(),
         authenticator=Authenticator(environment, cookies, auth, lambda: hub.state("auth") == "down"),
+        ops=make_desk(environment, hub),
     )
 
 

@@ -12,6 +12,7 @@ from web.cookies import Cookies
 from web.counters import Counters
 from web.hub import Hub
 from web.limits import Limits
+from web.ops.desk import Desk
 from web.security import Security
 
 
@@ -30,3 +31,4 @@ class Services:
     security: Security
     counters: Counters
     authenticator: Authenticator
+    ops: Desk

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from msgspec import Raw, msgpack
 
+from actors.runtime.letters import Found, described, mark_of
 from cli import dead
-from cli.dead import Found, chosen, described, mark_of, renewed
+from cli.dead import chosen, renewed
 from cli.exits import CommandError
 from protocols.mail import DeadLetter, Envelope, Item, decode_envelope, encoder
 from protocols.router import SendMessage
