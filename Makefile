@@ -1,7 +1,7 @@
 # Parley's everyday commands. `make run` needs python3.11 or newer and, on Debian, the right to install packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check bench demo clean
+.PHONY: help setup setup-dev run test check bench soak demo clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
@@ -27,6 +27,9 @@ check: .venv/.installed-dev ## lint, format, types, import directions
 
 bench: setup-dev ## measure latency and throughput on this machine
 	@.venv/bin/python -m bench $(ARGS)
+
+soak: setup-dev ## kill everything again and again and time its return, about twenty minutes; ARGS=--help
+	@.venv/bin/python -m tests.soak $(ARGS)
 
 demo: setup ## watch actors being killed while people chat
 	@.venv/bin/parley demo $(ARGS)

@@ -1,0 +1,144 @@
+"""`make soak`: what docs/reliability.md promises of supervision, shown by killing real processes. Takes a while."""
+
+import argparse
+import os
+import secrets
+import shlex
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from msgspec import Struct
+
+from settings import load
+from supervision import broker
+from supervision.client import NothingRunningError
+from tests.soak import doors, killing, standins
+from tests.soak.figures import Figure, Report, to_json, to_text, versions
+from tests.soak.installation import make
+from tests.support.fake_installation import Installation
+
+
+class Numbers(Struct, frozen=True, kw_only=True):
+    """How much of each is done; `loop` is in seconds, `flood` in MB."""
+
+    seed: int
+    kills: int
+    broker_kills: int
+    hangs: int
+    supervisors: int
+    restarts: int
+    loop: float
+    flood: int
+    fronts: int
+    rate: float
+
+
+Part = Callable[[Installation, Numbers, killing.Tell], list[Figure]]
+
+PARTS: dict[str, tuple[bool, Part]] = {
+    "recoveries": (True, lambda home, n, tell: killing.recoveries(home, n.seed, n.kills, n.broker_kills, tell)),
+    "hangs": (True, lambda home, n, tell: [killing.hangs(home, n.seed, n.hangs, tell)]),
+    "supervisors": (True, lambda home, n, tell: [killing.orphans(home, n.supervisors, tell)]),
+    "doors": (True, lambda home, n, tell: [doors.doors(home, n.seed, n.fronts, n.rate, tell)]),
+    "restarts": (False, lambda home, n, tell: [standins.restarts(home, n.restarts, tell)]),
+    "loops": (
+        False,
+        lambda home, n, tell: [
+            standins.crash_loops(load(environ={}), n.seed, 1000),
+            standins.crash_loop(home, n.loop, tell),
+        ],
+    ),
+    "flood": (False, lambda home, n, tell: [standins.flood(home, n.flood, tell)]),
+}
+"""Each part with whether it needs whole actors and the broker; the others use stand-ins."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit codes: 0 every promise was kept, 1 one was not, 2 usage."""
+    args = _parser().parse_args(arguments)
+    numbers = Numbers(**{name: getattr(args, name) for name in Numbers.__struct_fields__})
+    began, start = datetime.now(UTC), time.monotonic()
+    figures: list[Figure] = []
+    load_averages: dict[str, list[float]] = {}
+    for name in args.parts or PARTS:
+        before = os.getloadavg()[0]
+        figures += _play(name, numbers)
+        load_averages[name] = [round(before, 2), round(os.getloadavg()[0], 2)]
+    report = Report(
+        command=_command(args, numbers.seed),
+        seed=numbers.seed,
+        began=began.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        seconds=round(time.monotonic() - start, 1),
+        versions=versions({"rabbitmq": _rabbitmq(), "aiohttp": metadata.version("aiohttp")}),
+        cores=os.cpu_count() or 1,
+        load=load_averages,
+        figures=figures,
+    )
+    sys.stdout.write(to_text(report) + "\n")
+    if args.json is not None:
+        args.json.write_bytes(to_json(report))
+    return 0 if report.passed else 1
+
+
+def _play(name: str, numbers: Numbers) -> list[Figure]:
+    whole, part = PARTS[name]
+    with tempfile.TemporaryDirectory(prefix="parley-soak-") as folder:
+        home = make(Path(folder) / "data", _free_port(), whole=whole)
+        try:
+            return part(home, numbers, lambda text: _tell(name, text))
+        except (AssertionError, OSError, NothingRunningError) as error:
+            # A wait that was too long is a promise that was broken, and the other parts have theirs to show.
+            return [Figure(name=name, goal="comes to its end", measured=str(error), kept=False)]
+
+
+def _tell(part: str, text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')}  {part}: {text}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (all)", choices=[[], *PARTS])
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 31), help="who is hit when (random)")
+    for name, default, text in (
+        ("kills", 20, "of each actor"),
+        ("broker-kills", 20, "of the broker"),
+        ("hangs", 20, "in all"),
+        ("supervisors", 20, "kill -9 of the supervisor"),
+        ("restarts", 1000, "of stand-ins"),
+        ("flood", 1000, "MB that a child prints on one line"),
+        ("fronts", 50, "kills of fronts"),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{text} ({default})")
+    parser.add_argument("--rate", type=float, default=200.0, help="new connections a second (200)")
+    parser.add_argument("--loop", type=float, default=300.0, help="seconds of a real crash loop (300)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
+    return parser
+
+
+def _command(args: argparse.Namespace, seed: int) -> str:
+    """What to type to have the same again."""
+    given = [f"--{name.replace('_', '-')}={getattr(args, name):g}" for name in Numbers.__struct_fields__[1:]]
+    return "make soak ARGS=" + shlex.quote(" ".join([*args.parts, f"--seed={seed}", *given]))
+
+
+def _rabbitmq() -> str:
+    """The version of the installed node, by the name of its folder."""
+    program = broker.program()
+    folders = sorted(program.parents[1].glob("lib/rabbitmq_server-*")) if program else []
+    return folders[-1].name.rpartition("-")[2] if folders else ""
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
