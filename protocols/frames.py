@@ -171,11 +171,12 @@ class SyncOk(_FromServer, frozen=True, kw_only=True, tag="ok"):
 
 
 class ErrorFrame(_FromServer, frozen=True, kw_only=True, tag="error"):
-    """`id` is null when the frame that it answers could not be read that far."""
+    """`id` is null when the frame that it answers could not be read that far. `fields`: what is wrong, by field."""
 
     id: str | None
     code: str
     message: str
+    fields: dict[str, str] | None = None
     retry_after: float | None = None
 
 

@@ -37,8 +37,11 @@ class Registration(Strict, frozen=True):
 
 
 class Credentials(Strict, frozen=True):
+    """`display_name` belongs to registering, which takes the same body, and changes nothing here."""
+
     username: str
     password: str
+    display_name: str = ""
 
 
 class RefreshToken(Strict, frozen=True):

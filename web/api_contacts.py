@@ -16,14 +16,13 @@ from protocols.contacts import (
 )
 from protocols.errors import Refusal
 from protocols.mail import Command
-from protocols.values import Id, Relation, User, conversation_of, rfc3339
+from protocols.values import PAGE_DEFAULT, PAGE_MOST, Id, Relation, User, conversation_of, rfc3339
 from storage.contacts import ContactEntry, RequestEntry
 from web.routing import API, Call, Route, Strict
 
 WITHIN: Final = 5.0
 """Seconds that a person waits for contacts."""
 
-FOUND_MOST: Final = 50
 SHORTEST: Final = 2
 """Characters that a search has at least: fewer would list everybody."""
 
@@ -32,7 +31,7 @@ Name = Annotated[str, Meta(min_length=SHORTEST, max_length=64)]
 
 class Search(Strict, frozen=True):
     q: Name
-    limit: Annotated[int, Meta(ge=1, le=FOUND_MOST)] = 20
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MOST)] = PAGE_DEFAULT
 
 
 class Found(Struct, frozen=True):

@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from web.assets import Assets
 from web.authentication import Authenticator
 from web.cookies import Cookies
 from web.counters import Counters
+from web.dispatch import failure
 from web.hub import Hub
 from web.limits import Limits
 from web.ops.desk import make_desk
@@ -124,7 +126,10 @@ class Server:
             """What cannot be read as HTTP reaches no application; its answer bears the same headers all the same."""
 
             def handle_error(self, *args: Any, **named: Any) -> web.StreamResponse:
-                response = super().handle_error(*args, **named)
+                # The library's own answer repeats what was sent, and is no JSON.
+                status = super().handle_error(*args, **named).status
+                response = failure(Refusal("internal" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid"))
+                response.force_close()
                 security.stamp(response.headers)
                 # The library would name itself and its version otherwise.
                 response.headers["Server"] = "parley"

@@ -106,7 +106,7 @@ class Session:
         self._admit = admit
         self._tickets = 0
         self._under_way: dict[int, tuple[str, bool]] = {}
-        self._held: deque[frames.ClientFrame] = deque()
+        self._held: deque[frames.ClientFrame | Transmit] = deque()
         self._admitted = False
         self._strikes = 0
         self._hasty = 0
@@ -198,7 +198,7 @@ class Session:
 
     # Inside.
 
-    def _taken(self, frame: frames.ClientFrame) -> Sequence[Action]:
+    def _taken(self, frame: frames.ClientFrame | Transmit) -> Sequence[Action]:
         self._strikes = 0
         self._held.append(frame)
         return self._pass_on()
@@ -216,6 +216,8 @@ class Session:
                 # Counted once, also when it then waits for room.
                 self._admitted = True
             match frame:
+                case Transmit():
+                    actions.append(frame)
                 case frames.Ping():
                     actions.append(Transmit(_encode(frames.Pong(id=frame.id))))
                 case frames.Sync():
@@ -248,12 +250,15 @@ class Session:
         try:
             named = _decode_named(text)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return self._strike(None, "This is not a JSON object.")
+            return self._strike(None, "This is not a JSON object with a type.")
         frame_id = named.id if isinstance(named.id, str) and 0 < len(named.id) <= 64 else None  # noqa: PLR2004  (FrameId)
-        if not isinstance(named.type, str) or named.type not in _TYPES:
-            return self._strike(frame_id, "There is no such type of frame.")
-        # A known frame with a bad field is a mistake of somebody who speaks our language: no strike.
-        return (_error(frame_id, ErrorBody("invalid", str(error))),)
+        if not isinstance(named.type, str):
+            return self._strike(frame_id, "This is not a JSON object with a type.")
+        # No strike: somebody who speaks our language made a mistake, or speaks a newer version of it, as a page does
+        # that was loaded before an upgrade was taken back. The answer waits its turn, so that the rate counts it.
+        if named.type not in _TYPES:
+            return self._taken(_error(frame_id, ErrorBody("invalid", "There is no such type of frame.")))
+        return self._taken(_error(frame_id, ErrorBody("invalid", str(error))))
 
     def _strike(self, frame_id: str | None, message: str) -> Sequence[Action]:
         self._strikes += 1
@@ -277,7 +282,15 @@ class Session:
 
 def _error(frame_id: str | None, error: ErrorBody) -> Transmit:
     return Transmit(
-        _encode(frames.ErrorFrame(id=frame_id, code=error.code, message=error.message, retry_after=error.retry_after))
+        _encode(
+            frames.ErrorFrame(
+                id=frame_id,
+                code=error.code,
+                message=error.message,
+                fields=error.fields,
+                retry_after=error.retry_after,
+            )
+        )
     )
 
 

@@ -48,6 +48,9 @@ async def serve_socket(request: web.Request) -> web.StreamResponse:
     if services.counters.draining:
         raise Refusal("unavailable")
     if not services.security.may_upgrade(request):
+        if hdrs.ORIGIN not in request.headers and not services.cookies.sent(request):
+            # Neither a browser nor a token: whoever it is did not sign in.
+            raise Refusal("unauthenticated")
         raise Refusal("forbidden", "Sockets are opened by our own page, or with a Bearer token.")
     caller = await services.authenticator.caller(request)
     if caller is None:
@@ -92,7 +95,8 @@ class Connection:
             protocols=(SUBPROTOCOL,),
             heartbeat=HEARTBEAT,
             compress=False,
-            max_msg_size=FRAME_BYTES,
+            # aiohttp refuses from this size on, and a frame of exactly 64 KiB is none too large.
+            max_msg_size=FRAME_BYTES + 1,
             writer_limit=WRITER_LIMIT,
             timeout=CLOSE_DEADLINE,
         )

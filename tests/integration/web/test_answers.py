@@ -1,6 +1,7 @@
 """What every answer bears, and what is said to requests that are wrong."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def guarded(headers: Mapping[str, str]) -> None:
         ("GET", "/metrics", 200),
         ("GET", "/.well-known/jwks.json", 200),
         ("GET", "/favicon.ico", 302),
-        ("GET", "/ws", 403),
+        ("GET", "/ws", 401),
     ],
 )
 async def test_every_answer_is_guarded(house: House, method: str, path: str, status: int) -> None:
@@ -81,9 +82,11 @@ async def test_sockets_and_broken_requests_are_guarded_too(house: House) -> None
     finally:
         writer.close()
         await writer.wait_closed()
-    head, _, _ = raw.partition("\r\n\r\n")
+    head, _, body = raw.partition("\r\n\r\n")
     lines = head.split("\r\n")
     assert " 400 " in lines[0]
+    assert json.loads(body)["error"]["code"] == "invalid"
+    assert "broken" not in raw
     guarded(dict(line.split(": ", 1) for line in lines[1:]))
 
 

@@ -109,9 +109,12 @@ async def test_a_message_to_oneself_is_refused(house: House) -> None:
 
 
 async def test_a_frame_over_64_kib_ends_the_socket_with_1009(house: House) -> None:
-    ann, bob = await two(house)
+    ann, _ = await two(house)
     async with ann.socket() as hers:
-        await say(hers, bob, 1, "x" * 70_000)
+        largest = '{"type":"ping","id":"p"}'.ljust(64 * 1024)
+        await hers.opened.send_str(largest)
+        await hers.next("pong", id="p")
+        await hers.opened.send_str(f"{largest} ")
         assert await hers.closed() == 1009
 
 
@@ -122,9 +125,19 @@ async def test_what_is_no_frame_is_answered_and_the_third_ends_the_socket(house:
         assert (await hers.next("error"))["code"] == "invalid"
         await hers.opened.send_bytes(b"binary")
         assert (await hers.next("error"))["code"] == "invalid"
-        await hers.opened.send_str('{"type": "nonsense", "id": "n"}')
-        assert (await hers.next("error", id="n"))["code"] == "invalid"
+        await hers.opened.send_str('{"kind": "nonsense", "id": "n"}')
+        assert (await hers.next("error"))["code"] == "invalid"
         assert await hers.closed() == 1008
+
+
+async def test_types_that_are_not_known_end_no_socket(house: House) -> None:
+    ann, _ = await two(house)
+    async with ann.socket() as hers:
+        for number in range(5):
+            await hers.send(type="of a newer version", id=f"n{number}")
+            assert (await hers.next("error", id=f"n{number}"))["code"] == "invalid"
+        await hers.send(type="ping", id="p")
+        await hers.next("pong", id="p")
 
 
 async def test_many_sends_at_once_are_stored_in_their_order(tmp_path: Path) -> None:

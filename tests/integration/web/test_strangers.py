@@ -170,7 +170,7 @@ async def test_sockets_are_refused_before_the_upgrade(house: House) -> None:
     ann = await house.person("ann.smith")
     cookie = {"Cookie": f"parley_access={ann.access}"}
     origin = {"Origin": house.environment.settings.web.origin}
-    assert await connect(house) == (403, "forbidden")
+    assert await connect(house) == (401, "unauthenticated")
     assert await connect(house, **cookie) == (403, "forbidden")
     assert await connect(house, **cookie, Origin="https://evil.example") == (403, "forbidden")
     assert await connect(house, **cookie, Origin="null") == (403, "forbidden")

@@ -156,6 +156,7 @@ def test_sync_is_read_on_and_its_failure_leaves_the_socket_open() -> None:
         '{"type":"read","id":"f1","conversation":"k","seq":0}',
         '{"type":"read","id":"f1","conversation":"k","seq":1e400}',
         '{"type":"react","id":"f1","client_id":"c","conversation":"k","message_id":"m","emoji":"","on":true}',
+        '{"type":"of a newer version","id":"f1"}',
     ],
 )
 def test_a_bad_field_is_an_error_with_the_frames_own_id_and_no_strike(text: str) -> None:
@@ -167,7 +168,7 @@ def test_a_bad_field_is_an_error_with_the_frames_own_id_and_no_strike(text: str)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", "5", "[" * 5_000, '{"type":"nonsense"}', '{"id":"a"}', '{"type":5}', "\x00"]
+    "text", ["", "{", "[]", "null", "5", "[" * 5_000, '{"id":"a"}', '{"type":5}', '{"type":null}', "\x00"]
 )
 def test_the_third_frame_in_a_row_that_is_none_ends_the_socket(text: str) -> None:
     one = session()
@@ -178,6 +179,21 @@ def test_the_third_frame_in_a_row_that_is_none_ends_the_socket(text: str) -> Non
     actions = one.received(text)
     assert sent(actions)[0]["code"] == "invalid"
     assert hung_up(actions) == 1008
+
+
+@pytest.mark.parametrize("text", ['{"type":"nonsense"}', send(1, body="")])
+def test_answers_to_mistakes_keep_to_the_rate(text: str) -> None:
+    one = session(wait=0.25)
+    assert one.received(text) == []
+    assert (one.full, one.pause) == (True, 0.25)
+
+
+def test_what_the_owner_says_of_a_field_reaches_the_client() -> None:
+    one = session()
+    [tell] = told(one.received(send(1)))
+    refused = Outcome(correlation="", error=ErrorBody("invalid", "no", fields={"to": "This is yourself."}))
+    [answer] = sent(one.outcome(tell.ticket, refused))
+    assert answer["fields"] == {"to": "This is yourself."}
 
 
 def test_a_good_frame_forgives_strikes_and_binary_frames_are_strikes() -> None:
