@@ -42,7 +42,10 @@ def crash(seconds: float, replay: Sequence[Deed] = ()) -> Demo:
         )
         stage.planned = max(seconds, deeds[-1].at + nemesis.TAIL) if replay else seconds
         (stage.installation.folder / "deeds.log").write_text(nemesis.write(deeds))
-        stage.explain("People chat, and everything that they chat over is killed, one after the other, with kill -9.")
+        stage.explain(
+            "People chat, and everything that they chat over is killed, one after the other, with kill -9."
+            + (" Now and then one is frozen instead, and must be found out." if seconds >= FREEZE_FROM else "")
+        )
         stage.scene.wander(WANDERING)
         await stage.executor.run(deeds, stop=stage.stop)
         await stage.hold(max(stage.planned - stage.elapsed, 0.0))

@@ -77,7 +77,7 @@ def draw(picture: Picture, *, width: int, height: int, colour: bool) -> list[str
 
 
 def _actors(picture: Picture, colour: bool) -> list[str]:
-    lines = [paint(f"{'ACTOR':<13}{'STATE':<10}{'KILLED':>7}{'BACK AFTER':>12}", "faint", colour)]
+    lines = [paint(f"{'ACTOR':<13}{'STATE':<10}{'HIT':>7}{'BACK AFTER':>12}", "faint", colour)]
     for row in picture.rows:
         name, state = str(row["name"]), str(row["state"])
         kills = picture.kills.get(name, 0)
