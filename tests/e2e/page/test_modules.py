@@ -243,6 +243,8 @@ def test_moments_are_told_as_people_say_them(bench: Page) -> None:
 def test_every_sentence_that_a_script_asks_for_is_in_the_catalogue(bench: Page) -> None:
     asked: set[str] = set()
     for path in SCRIPTS.rglob("*.js"):
+        if path.parent != SCRIPTS and (path.parent / "words.js").exists():
+            continue  # has a catalogue of its own
         asked |= set(re.findall(r'(?:say|section)\(\s*"([a-z.A-Z]+)"', path.read_text()))
     assert len(asked) > 80
     missing = bench.evaluate(
