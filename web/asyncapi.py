@@ -1,16 +1,17 @@
-"""The socket's contract as an AsyncAPI document, generated from the frames, the close codes and the error table."""
+"""The sockets' contract as an AsyncAPI document, generated from the frames, the close codes and the error table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 import msgspec
 from msgspec import Struct
 
-from protocols import frames
+from protocols import frames, ops
 from protocols.values import FRAME_BYTES
 from web.openapi import REFERENCES, Json, error_codes
 
 SOCKET: Final = "/ws"
+OPS_SOCKET: Final = "/ws/ops"
 
 STORED: Final = (frames.StoredOk, frames.ErrorFrame)
 PLAIN: Final = (frames.Ok, frames.ErrorFrame)
@@ -43,29 +44,41 @@ DESCRIPTION: Final = (
     "when the message is on disk. The socket that sent gets the `ok`, the sender's other sockets get the `message`."
 )
 
+OPS_DESCRIPTION: Final = (
+    "How everything is, every second, for operators: `history` first, then `overview` again and again, and `log` while "
+    "the client follows one. For everybody else there is nothing here."
+)
+
 
 def document() -> Json:
     """The whole document. The application is the server: it receives a client's frames and sends its own."""
     replies = [reply for answers in REPLIES.values() for reply in answers]
     kinds = list(dict.fromkeys([*REPLIES, *replies, *get_args(frames.ServerFrame)]))
-    _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCES)
+    asked: list[type[Struct]] = [ops.Follow]
+    told = list(get_args(ops.OpsServerFrame))
+    every = [*kinds, *asked, *told]
+    _, schemas = msgspec.json.schema_components(every, ref_template=REFERENCES)
     # An error answers a frame whose `id` could not be read, too.
     pushed = [kind for kind in kinds if kind not in REPLIES and kind not in replies] + [frames.ErrorFrame]
-    operations = {f"receive{kind.__name__}": _receive(kind) for kind in REPLIES}
-    operations["push"] = {
-        "action": "send",
-        "channel": {"$ref": "#/channels/socket"},
-        "summary": "What the server tells by itself; `hello` is the first frame of every socket.",
-        "messages": [_in_channel(kind) for kind in pushed],
-    }
+    operations = {f"receive{kind.__name__}": _receive("socket", kind, REPLIES[kind]) for kind in REPLIES}
+    operations |= {f"receive{kind.__name__}": _receive("operations", kind) for kind in asked}
+    first = "What the server tells by itself; `hello` is the first frame of every socket."
+    operations["push"] = _push("socket", pushed, first)
+    operations["pushOperations"] = _push("operations", told, "How everything was, is, and what is logged.")
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "Parley's socket", "version": "1", "description": DESCRIPTION},
+        "info": {"title": "Parley's sockets", "version": "1", "description": DESCRIPTION},
         "defaultContentType": "application/json",
-        "channels": {"socket": _channel(kinds)},
+        "channels": {
+            "socket": _channel(SOCKET, frames.SUBPROTOCOL, kinds),
+            "operations": {
+                **_channel(OPS_SOCKET, ops.SUBPROTOCOL, [*asked, *told]),
+                "description": OPS_DESCRIPTION,
+            },
+        },
         "operations": operations,
         "components": {
-            "messages": {kind.__name__: _message(kind) for kind in kinds},
+            "messages": {kind.__name__: _message(kind) for kind in every},
             "schemas": dict(sorted(schemas.items())),
         },
         "x-close-codes": {str(code): meaning for code, meaning in CLOSE_CODES.items()},
@@ -73,14 +86,14 @@ def document() -> Json:
     }
 
 
-def _channel(kinds: list[type[Struct]]) -> Json:
+def _channel(address: str, subprotocol: str, kinds: Sequence[type[Struct]]) -> Json:
     headers = {
         "type": "object",
-        "properties": {"Sec-WebSocket-Protocol": {"type": "string", "const": frames.SUBPROTOCOL}},
+        "properties": {"Sec-WebSocket-Protocol": {"type": "string", "const": subprotocol}},
         "required": ["Sec-WebSocket-Protocol"],
     }
     return {
-        "address": SOCKET,
+        "address": address,
         "messages": {kind.__name__: {"$ref": f"#/components/messages/{kind.__name__}"} for kind in kinds},
         "bindings": {"ws": {"method": "GET", "headers": headers}},
     }
@@ -96,17 +109,28 @@ def _message(kind: type[Struct]) -> Json:
     return message
 
 
-def _receive(kind: type[Struct]) -> Json:
+def _push(channel: str, kinds: Sequence[type[Struct]], summary: str) -> Json:
     return {
-        "action": "receive",
-        "channel": {"$ref": "#/channels/socket"},
-        "messages": [_in_channel(kind)],
-        "reply": {
-            "channel": {"$ref": "#/channels/socket"},
-            "messages": [_in_channel(reply) for reply in REPLIES[kind]],
-        },
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": summary,
+        "messages": [_in_channel(channel, kind) for kind in kinds],
     }
 
 
-def _in_channel(kind: type[Struct]) -> Json:
-    return {"$ref": f"#/channels/socket/messages/{kind.__name__}"}
+def _receive(channel: str, kind: type[Struct], replies: Sequence[type[Struct]] = ()) -> Json:
+    operation: Json = {
+        "action": "receive",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [_in_channel(channel, kind)],
+    }
+    if replies:
+        operation["reply"] = {
+            "channel": {"$ref": f"#/channels/{channel}"},
+            "messages": [_in_channel(channel, reply) for reply in replies],
+        }
+    return operation
+
+
+def _in_channel(channel: str, kind: type[Struct]) -> Json:
+    return {"$ref": f"#/channels/{channel}/messages/{kind.__name__}"}

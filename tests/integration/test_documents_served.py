@@ -8,7 +8,10 @@ from tests.support.house import House, open_house
 from tests.support.schema import Json, check, undeclared
 
 V1 = "/api/v1"
-PAGES = {"/", "/login", "/register", "/logout", "/chat", "/chat/{id}", "/contacts", "/settings", "/favicon.ico", "/ws"}
+PAGES = {
+    *("/", "/login", "/register", "/logout", "/chat", "/chat/{id}", "/contacts", "/settings", "/favicon.ico", "/ws"),
+    *("/ops", "/ws/ops"),
+}
 
 
 class Witness:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from protocols import frames
+from protocols import frames, ops
 from protocols.errors import TABLE
 from tests.support.schema import check, references, resolve
 from web import asyncapi, documents, openapi
@@ -95,8 +95,10 @@ def test_every_frame_is_described_and_every_command_is_answered() -> None:
     assert set(asyncapi.REPLIES) == set(get_args(frames.ClientFrame))
     told = set(SOCKET["components"]["messages"])
     every = {*get_args(frames.ClientFrame), *get_args(frames.ServerFrame), frames.StoredOk, frames.SyncOk}
-    assert told == {kind.__name__ for kind in every}
-    assert set(SOCKET["channels"]["socket"]["messages"]) == told
+    operators = {ops.OpsClientFrame, *get_args(ops.OpsServerFrame)}
+    assert told == {kind.__name__ for kind in every | operators}
+    assert set(SOCKET["channels"]["socket"]["messages"]) == {kind.__name__ for kind in every}
+    assert set(SOCKET["channels"]["operations"]["messages"]) == {kind.__name__ for kind in operators}
     pushed = {message["$ref"].rpartition("/")[2] for message in SOCKET["operations"]["push"]["messages"]}
     assert {"Hello", "Message", "Contact", "Resync"} < pushed
     assert not pushed & {"Send", "StoredOk", "SyncOk"}
