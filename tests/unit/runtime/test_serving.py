@@ -1,0 +1,89 @@
+"""The ends of a process: nothing is left open, and what failed is told."""
+
+import asyncio
+
+import pytest
+
+from actors.runtime.serving import _cancel, _first_end, _unless_stopped
+from tests.support.virtual_time import run_virtually
+
+
+async def wait_for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+class Opened:
+    closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_database_that_is_opened_in_spite_of_the_stop_is_closed_again() -> None:
+    one = Opened()
+    stopping = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def stubborn() -> Opened:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return one
+        raise AssertionError("was not cancelled")
+
+    opening = asyncio.create_task(_unless_stopped(stubborn(), stopping))
+    await begun.wait()
+    stopping.set()
+    assert await opening is None
+    assert one.closed
+
+
+async def test_a_stop_ends_the_wait_for_a_database_and_its_failure_is_told() -> None:
+    stopping = asyncio.Event()
+
+    async def failing() -> Opened:
+        raise LookupError("no disk")
+
+    with pytest.raises(LookupError):
+        await _unless_stopped(failing(), stopping)
+    stopping.set()
+    assert await _unless_stopped(asyncio.sleep(1_000), stopping) is None
+
+
+async def test_a_part_that_ends_by_itself_ends_the_process_with_its_reason() -> None:
+    async def failing() -> None:
+        raise LookupError("gone")
+
+    async def returning() -> None:
+        return
+
+    forever = asyncio.create_task(wait_for_ever())
+    for part, error in ((failing, LookupError), (returning, RuntimeError)):
+        with pytest.raises(error):
+            await _first_end([forever, asyncio.create_task(part())], asyncio.Event())
+    stopping = asyncio.Event()
+    stopping.set()
+    await _first_end([forever], stopping)
+    await _cancel([forever])
+    assert forever.cancelled()
+
+
+def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
+    async def test() -> None:
+        lost = 0
+
+        async def deaf() -> None:
+            nonlocal lost
+            while lost < 3:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    lost += 1
+
+        task = asyncio.create_task(deaf())
+        await asyncio.sleep(1)
+        await _cancel([task])
+        assert lost == 3
+
+    run_virtually(test())
