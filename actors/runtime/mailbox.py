@@ -11,20 +11,19 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-import msgspec
-
 from actors.runtime.broker import Broker, BrokerError, Delivery, Subscriptions
-from actors.runtime.declaration import Actor, Effect, Handler, JournaledUnit, Mail, Timer
+from actors.runtime.declaration import Actor, Effect, JournaledUnit, Timer
 from actors.runtime.dispatch import TRIES, Key, Result, Work, begin_attempts, dispatch, end_attempts, set_aside
+from actors.runtime.entry import GARBAGE, Entry, Understanding, expired
 from actors.runtime.environment import Environment
 from actors.runtime.outlet import Outlet
 from actors.runtime.vitals import Vitals
 from protocols.errors import TABLE, ErrorBody, Refusal
-from protocols.mail import DeadLetter, Envelope, FrontItem, Item, Outcome, decode_envelope, encoder
+from protocols.mail import DeadLetter, Envelope, FrontItem, Outcome, decode_envelope, encoder
 
 RETRY_BASE = 0.05
 RETRY_CAP = 5.0
@@ -37,8 +36,6 @@ U = TypeVar("U", bound=JournaledUnit)
 U_co = TypeVar("U_co", bound=JournaledUnit, covariant=True)
 T = TypeVar("T")
 
-_GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
 log = logging.getLogger(__name__)
 
 
@@ -47,23 +44,6 @@ class DatabasePort(Protocol[U_co]):
 
     async def run(self, work: Callable[[U_co], T], /) -> T:
         """Run `work` in one transaction, committed when this returns."""
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """A command in hand. `result` is set when it needs no transaction any more."""
-
-    item: Item
-    delivery: Delivery
-    sender: str
-    reply_to: str
-    work: Work | None = None
-    result: Result | None = None
-
-    @property
-    def suspect(self) -> bool:
-        """Whether handling it may be what ended a process before."""
-        return self.delivery.redelivered and self.result is None
 
 
 class _Undone(Exception):  # noqa: N818  (not an error: the mail stays where it is)
@@ -86,17 +66,13 @@ class Mailbox(Generic[U]):
         self._environment = environment
         self._vitals = vitals
         self._senders = senders
-        self._handlers: dict[Any, Handler] = dict(actor.handlers())
-        union: Any = None
-        for command in self._handlers:
-            union = command if union is None else union | command
-        self._decoder = msgspec.msgpack.Decoder(union) if union is not None else None
+        self._understand = Understanding(actor.handlers())
         self._timers = [(timer, environment.monotonic() + timer.seconds) for timer in actor.timers()]
         self._housekeeping = environment.monotonic() + HOUSEKEEPING
         self._life = 0
         self._arrived: deque[Delivery] = deque()
         self._unacknowledged: deque[Delivery] = deque()
-        self._ready: deque[_Entry] = deque()
+        self._ready: deque[Entry] = deque()
         self._preparing: set[asyncio.Task[None]] = set()
         self._begun: dict[Key, int] = {}
         self._wake = asyncio.Event()
@@ -189,37 +165,31 @@ class Mailbox(Generic[U]):
                 continue
             try:
                 envelope = decode_envelope(delivery.body)
-            except _GARBAGE as error:
+            except GARBAGE as error:
                 await self._bury(delivery.body, "undecodable", str(error), delivery)
                 continue
             now = self._environment.now()
             for item in envelope.items:
-                if not _expired(item, now):
+                if not expired(item, now):
                     delivery.open += 1
-                    await self._admit(_Entry(item, delivery, envelope.sender, envelope.reply_to), now)
+                    await self._admit(Entry(item, delivery, envelope.sender, envelope.reply_to), now)
 
-    async def _admit(self, entry: _Entry, now: int) -> None:
-        item = entry.item
+    async def _admit(self, entry: Entry, now: int) -> None:
         try:
-            if self._decoder is None:
-                raise msgspec.ValidationError("this actor takes no commands")
-            command = self._decoder.decode(item.command)
-        except _GARBAGE as error:
+            work = entry.work = self._understand(entry.item, now)
+        except GARBAGE as error:
             await self._bury_item(entry, "not understood", str(error))
             entry.result = Result(error=ErrorBody("invalid", TABLE["invalid"].message))
             self._ready.append(entry)
             return
-        mail = Mail(item.id, item.person, command, now, item.correlation)
-        handler = self._handlers[type(command)]
-        entry.work = Work(handler, mail, bytes(item.command))
-        if handler.prepare is None:
+        if work.handler.prepare is None:
             self._ready.append(entry)
             return
-        task = asyncio.create_task(self._prepare(entry, entry.work, handler.prepare))
+        task = asyncio.create_task(self._prepare(entry, work, work.handler.prepare))
         self._preparing.add(task)
         task.add_done_callback(self._preparing.discard)
 
-    async def _prepare(self, entry: _Entry, work: Work, prepare: Callable[..., Any]) -> None:
+    async def _prepare(self, entry: Entry, work: Work, prepare: Callable[..., Any]) -> None:
         try:
             work.mail = replace(work.mail, prepared=await prepare(self._actor, work.mail))
         except Refusal as refusal:
@@ -231,15 +201,15 @@ class Mailbox(Generic[U]):
             self._ready.append(entry)
             self._wake.set()
 
-    def _next_batch(self) -> list[_Entry]:
+    def _next_batch(self) -> list[Entry]:
         """What to do in one transaction: all that is ready within the bounds, suspects apart from the others."""
         limits = self._environment.settings.runtime
         now = self._environment.now()
-        batch: list[_Entry] = []
+        batch: list[Entry] = []
         size = 0
         while self._ready and len(batch) < limits.batch_commands:
             entry = self._ready[0]
-            if _expired(entry.item, now):
+            if expired(entry.item, now):
                 # It was waiting for its turn, and nobody waits for it any more.
                 self._ready.popleft().delivery.open -= 1
                 continue
@@ -251,7 +221,7 @@ class Mailbox(Generic[U]):
 
     # Doing it.
 
-    async def _handle(self, batch: list[_Entry]) -> None:
+    async def _handle(self, batch: list[Entry]) -> None:
         life = batch[0].delivery.life
         if batch[0].suspect:
             batch = await self._try(batch)
@@ -279,7 +249,7 @@ class Mailbox(Generic[U]):
             entry.delivery.open -= 1
         await self._acknowledge()
 
-    async def _commit(self, entries: Sequence[_Entry]) -> None:
+    async def _commit(self, entries: Sequence[Entry]) -> None:
         works = [entry.work for entry in entries if entry.work is not None]
         if not works:
             return
@@ -310,7 +280,7 @@ class Mailbox(Generic[U]):
             # Twice the same command may have been among them.
             self._begun.pop(key, None)
 
-    async def _try(self, batch: list[_Entry]) -> list[_Entry]:
+    async def _try(self, batch: list[Entry]) -> list[Entry]:
         """Do those commands, any of which may be what ended this process before; returns what was done.
 
         That they are being tried is committed before the try. Those that were never tried before are tried together;
@@ -350,14 +320,14 @@ class Mailbox(Generic[U]):
                 self._vitals.well()
                 return result
 
-    async def _set_aside(self, entry: _Entry, work: Work, reason: str) -> None:
+    async def _set_aside(self, entry: Entry, work: Work, reason: str) -> None:
         if not work.handler.command.secret:
             await self._bury_item(entry, "poison", reason)
         error = ErrorBody("internal", TABLE["internal"].message)
         entry.result = await self._transact(lambda tx: set_aside(tx, work, error), entry.delivery.life)
         self._begun.pop(work.key, None)
 
-    async def _bury_item(self, entry: _Entry, kind: str, reason: str) -> None:
+    async def _bury_item(self, entry: Entry, kind: str, reason: str) -> None:
         raw = encoder.encode(Envelope(sender=entry.sender, items=[entry.item], reply_to=""))
         await self._bury(raw, kind, reason, entry.delivery, command_id=entry.item.id, sender=entry.sender)
 
@@ -430,7 +400,3 @@ class Mailbox(Generic[U]):
         except Exception:
             log.exception("a timer's work failed; it is tried again when it is due next")
             return None
-
-
-def _expired(item: Item, now: int) -> bool:
-    return bool(item.expires) and item.expires < now
