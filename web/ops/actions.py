@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from protocols.errors import Refusal
 from protocols.ops import Acted, Action
-from web.ops.audit import Audit, Operator
+from web.ops.audit import Operator
 
 WAIT: Final = 2.0
 """Seconds for which an answer waits; what takes longer goes on, and the table shows what comes of it."""
@@ -26,6 +26,13 @@ class Doer(Protocol):
     async def carry_out(self, action: Action, name: str) -> None: ...
 
 
+class Scribe(Protocol):
+    """Whoever writes down what was done."""
+
+    async def write(self, who: Operator, what: str, outcome: str, id: str, /) -> None:  # noqa: A002  (Audit names it so)
+        ...
+
+
 @dataclass(frozen=True)
 class _Begun:
     what: str
@@ -35,7 +42,7 @@ class _Begun:
 class Actions:
     """`why_not`: why nothing may be done here, or ""."""
 
-    def __init__(self, doer: Doer, audit: Audit, why_not: str) -> None:
+    def __init__(self, doer: Doer, audit: Scribe, why_not: str) -> None:
         self._doer = doer
         self._audit = audit
         self._why_not = why_not
