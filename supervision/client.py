@@ -37,13 +37,13 @@ def ask(paths: Paths, request: Request, within: float = 5.0) -> Any:
         one.settimeout(within)
         try:
             one.connect(str(socket_path(paths)))
-        except (FileNotFoundError, ConnectionRefusedError) as error:
+            one.sendall(msgspec.json.encode(request) + b"\n")
+            with one.makefile("rb") as stream:
+                result = _result(stream.readline())
+                if request.op == "down":
+                    stream.read()
+        except (FileNotFoundError, ConnectionError) as error:
             raise NothingRunningError from error
-        one.sendall(msgspec.json.encode(request) + b"\n")
-        with one.makefile("rb") as stream:
-            result = _result(stream.readline())
-            if request.op == "down":
-                stream.read()
     return result
 
 
@@ -76,8 +76,8 @@ def measure(status: Any) -> Any:
 
 
 def _result(line: bytes) -> Any:
-    if not line:
-        raise NothingRunningError  # it ended while we asked
+    if not line.endswith(b"\n"):
+        raise NothingRunningError  # it ended while we asked, perhaps in the middle of its answer
     answer = msgspec.json.decode(line, type=Answer)
     if answer.error is not None:
         raise ControlError(answer.error)

@@ -17,7 +17,13 @@ from supervision.tree import RefusedError, Tree
 from tests.support.waiting import eventually
 
 LIMITS = Limits(burst=3, window=60.0, base=0.01, cap=30.0)
-Maker = Callable[..., Tree]
+Maker = Callable[..., "Told"]
+
+
+class Told(Tree):
+    """A tree, and whom it was told of as started again."""
+
+    told: list[str]
 
 
 def sh(name: str, script: str, **changes: object) -> ChildSpec:
@@ -28,16 +34,19 @@ def sh(name: str, script: str, **changes: object) -> ChildSpec:
 @pytest.fixture
 async def make(tmp_path: Path) -> AsyncIterator[Maker]:
     loop = asyncio.get_running_loop()
-    trees: list[Tree] = []
+    trees: list[Told] = []
+    told: list[str] = []
     quiet = logging.getLogger("tests.quiet")
     quiet.propagate = False
     around = Around(
-        limits=LIMITS, run=tmp_path, logs=tmp_path, log_limit=1 << 20, log_keep=1, journal=quiet, random=lambda: 1.0
-    )
+        limits=LIMITS, run=tmp_path, logs=tmp_path, log_limit=1 << 20, log_keep=1, journal=quiet, random=lambda: 1.0,
+        restarted=told.append,
+    )  # fmt: skip
 
-    def plant(*specs: ChildSpec, renew: dict[str, Callable[[], ChildSpec]] | None = None) -> Tree:
-        tree = Tree(specs, around, start_wait=0.3, stop_timeout=5.0, renew=renew or {})
+    def plant(*specs: ChildSpec, renew: dict[str, Callable[[], ChildSpec]] | None = None) -> Told:
+        tree = Told(specs, around, start_wait=0.3, stop_timeout=5.0, renew=renew or {})
         loop.add_signal_handler(signal.SIGCHLD, tree.reap)
+        tree.told = told
         trees.append(tree)
         return tree
 
@@ -114,6 +123,33 @@ async def test_the_start_by_hand_tells_of_failure(make: Maker) -> None:
     with pytest.raises(RefusedError, match=r"one does not start \(exit 3\)") as caught:
         await tree.start("one")
     assert caught.value.code == "not_ready"
+
+
+async def test_a_copy_that_does_not_come_back_ends_the_roll(make: Maker) -> None:
+    good, bad = sh("front.1", "sleep 60"), sh("front.1", "exit 78", notify=True)
+    specs = [good]
+    tree = make(good, sh("front.2", "sleep 60"), renew={"front.1": lambda: specs[-1]})
+    await tree.start_all()
+    other = tree.children[1].pid
+    specs.append(bad)
+    with pytest.raises(RefusedError, match=r"front\.1 does not start \(exit 78\)"):
+        await tree.restart("front")
+    # The other one still runs what worked.
+    assert states(tree) == {"front.1": "failing", "front.2": "running"}
+    assert tree.children[1].pid == other
+
+
+async def test_restarts_are_told_and_stops_are_not(make: Maker) -> None:
+    tree = make(sh("one", "sleep 60"), sh("two", "sleep 60"))
+    await tree.start_all()
+    for _ in range(2):
+        child = tree.children[0]
+        pid = child.pid
+        tree.kill("one")
+        await eventually(lambda: child.pid not in {pid, None})  # noqa: B023  (used at once)
+    await tree.restart("two")
+    await tree.stop("two")
+    assert tree.told == ["one", "one"]
 
 
 async def test_nothing_starts_while_all_stops(make: Maker, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Those who ask a supervisor that dies meanwhile are told that nothing is running, whatever they had heard by then."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from settings import Paths
+from supervision.client import NothingRunningError, Request, ask, ask_in_loop
+from supervision.control import socket_path
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(data=tmp_path, run=tmp_path)
+
+
+@pytest.fixture(params=[b"", b'{"ok": tr'], ids=["silent", "half"])
+def dying(paths: Paths, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A supervisor that ends after this much of an answer."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(socket_path(paths)))
+        server.listen()
+        server.settimeout(10)
+
+        def die() -> None:
+            one, _ = server.accept()
+            with one:
+                one.recv(4096)
+                one.sendall(request.param)
+
+        thread = threading.Thread(target=die)
+        thread.start()
+        yield
+        thread.join(10)
+
+
+@pytest.mark.usefixtures("dying")
+def test_it_ended_while_it_was_asked(paths: Paths) -> None:
+    with pytest.raises(NothingRunningError):
+        ask(paths, Request("status"))
+
+
+@pytest.mark.usefixtures("dying")
+async def test_it_ended_while_a_loop_asked_it(paths: Paths) -> None:
+    with pytest.raises(NothingRunningError):
+        await ask_in_loop(paths, Request("status"))
+
+
+def test_it_hung_up_on_us(paths: Paths) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(socket_path(paths)))
+        server.listen()
+        server.settimeout(10)
+
+        def hang_up() -> None:
+            # Closed with our request unread, it makes reading fail with a reset.
+            one, _ = server.accept()
+            one.settimeout(10)
+            one.recv(1)
+            one.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(NothingRunningError):
+            ask(paths, Request("status"))
+        thread.join(10)
+
+
+def test_nobody_is_there(paths: Paths) -> None:
+    with pytest.raises(NothingRunningError):
+        ask(paths, Request("status"))
