@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from settings import Paths, load
-from supervision.client import NothingRunningError, ask
+from supervision.client import ControlError, NothingRunningError, ask
 from supervision.control import Request
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,7 +112,7 @@ class Installation:
         """The supervisor's rows of `parley status --json` by name, without memory; none while no supervisor answers."""
         try:
             status = await self.ask(Request("status"))
-        except (NothingRunningError, TimeoutError, ConnectionError):
+        except (NothingRunningError, ControlError, OSError):
             return {}
         return {row["name"]: row for row in status["actors"]}
 

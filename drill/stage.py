@@ -112,13 +112,13 @@ class Stage:
         self._words = words
         if self._terminal is None:
             for line in words.splitlines():
-                say(self.elapsed, line, self._stream)
+                self._say(line)
 
     def note(self, text: str) -> None:
         """One line of what just happened."""
         self._ticker.append((self.elapsed, text))
         if self._terminal is None:
-            say(self.elapsed, f"  - {text}", self._stream)
+            self._say(f"  - {text}")
 
     def require(self, kept: bool, sentence: str) -> None:
         """A promise of the demonstration itself; the sentence says how it was broken."""
@@ -181,8 +181,15 @@ class Stage:
                 # A terminal that was stopped with Ctrl-S blocks its writers; the people must chat on.
                 await asyncio.to_thread(self._terminal.show, self.picture(), size.columns, size.lines)
             elif self._lit:
-                say(self.elapsed, summary(self.picture()), self._stream)
+                self._say(summary(self.picture()))
             await asyncio.sleep(TOLD_EVERY if self._terminal is None else REDRAWN_EVERY)
+
+    def _say(self, text: str) -> None:
+        try:
+            say(self.elapsed, text, self._stream)
+        except OSError:
+            # `parley demo | head` has read enough. Whoever is in the middle of something must not be torn out of it.
+            self.stop.set()
 
     def _changed(self, name: str, was: str, row: Row) -> None:
         if not self._lit and row["state"] == "running":

@@ -167,3 +167,11 @@ async def test_an_expelled_session_ends_within_a_second(pair: Pair) -> None:
     assert socket_was
     await pair.ann.call("POST", "/auth/logout", {})
     await eventually(lambda: not pair.ann.connected.is_set(), within=1.0)
+
+
+async def test_whose_token_has_expired_comes_back_with_a_new_one(pair: Pair) -> None:
+    pair.ann._token = "expired"
+    pair.ann.vanish()
+    await eventually(lambda: pair.ann.reconnects and pair.ann.connected.is_set(), within=15)
+    chatter(pair, 2, "again")
+    await pair.all_shown()
