@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, WebSo
 from tests.support.waiting import SCALE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SCRIPTS = ROOT / "web" / "static" / "js"
 PASSWORD = "the quick brown ferry"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -28,6 +29,27 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+FAULTS = """() => {
+    const shown = element => element.checkVisibility({visibilityProperty: true}) && element.offsetWidth > 0;
+    const all = [...document.querySelectorAll("body *")].filter(shown);
+    const sideways = all.filter(e => e.scrollWidth > e.clientWidth + 1
+        && ["auto", "scroll"].includes(getComputedStyle(e).overflowX)).map(e => e.className);
+    if (document.documentElement.scrollWidth > innerWidth) sideways.push("page");
+    const targets = document.querySelectorAll("button, a[href], input, textarea, [role=menuitem], [role=radio]");
+    const small = [...targets].filter(e => shown(e) && !e.closest(".body")).filter(e => {
+        const box = e.getBoundingClientRect();
+        return box.width < 43.9 || box.height < 43.9;
+    }).map(e => `${e.tagName}.${e.className}`);
+    return {sideways, small};
+}"""
+
+
+def faults(page: Page) -> dict[str, list[str]]:
+    """What can be scrolled sideways, and what is too small to hit with a finger."""
+    found: dict[str, list[str]] = page.evaluate(FAULTS)
+    return found
 
 
 @dataclass

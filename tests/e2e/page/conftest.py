@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Route, sync_playwright
 
 from drill.installation import Installation
-from tests.support.real_page import CHROMIUM, House, Person, browser, person
+from tests.support.real_page import CHROMIUM, SCRIPTS, House, Person, browser, person
 from tests.support.waiting import eventually_sync
 
 _numbers = itertools.count(1)
@@ -63,3 +64,21 @@ def pair(meet: Meet) -> tuple[Person, Person, str]:
     """Two people in contact, and their conversation's id."""
     ada, noor = meet("Ada"), meet("Noor")
     return ada, noor, ada.befriend(noor)
+
+
+@pytest.fixture(scope="module")
+def bench(chromium: Browser) -> Iterator[Page]:
+    """An empty page of an invented origin that serves the modules from disk."""
+
+    def serve(route: Route) -> None:
+        path = Path(SCRIPTS / route.request.url.removeprefix("http://modules.test/"))
+        if path.is_file():
+            route.fulfill(body=path.read_text(), content_type="text/javascript")
+        else:
+            route.fulfill(body="<!doctype html>", content_type="text/html")
+
+    page = chromium.new_page(locale="en-GB", timezone_id="Europe/Berlin")
+    page.route("http://modules.test/**", serve)
+    page.goto("http://modules.test/")
+    yield page
+    page.close()

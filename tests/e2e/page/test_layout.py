@@ -1,34 +1,15 @@
 """The page at every width, in both themes: nothing sideways, nothing too small to hit, one pane where it is narrow."""
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.support.real_page import House, Person
+from tests.support.real_page import House, Person, faults
 
 pytestmark = pytest.mark.e2e
 
 Pair = tuple[Person, Person, str]
 
 WIDTHS = (320, 360, 768, 1280)
-
-FAULTS = """() => {
-    const shown = element => element.checkVisibility({visibilityProperty: true}) && element.offsetWidth > 0;
-    const all = [...document.querySelectorAll("body *")].filter(shown);
-    const sideways = all.filter(e => e.scrollWidth > e.clientWidth + 1
-        && ["auto", "scroll"].includes(getComputedStyle(e).overflowX)).map(e => e.className);
-    if (document.documentElement.scrollWidth > innerWidth) sideways.push("page");
-    const targets = document.querySelectorAll("button, a[href], input, textarea, [role=menuitem], [role=radio]");
-    const small = [...targets].filter(e => shown(e) && !e.closest(".body")).filter(e => {
-        const box = e.getBoundingClientRect();
-        return box.width < 43.9 || box.height < 43.9;
-    }).map(e => `${e.tagName}.${e.className}`);
-    return {sideways, small};
-}"""
-
-
-def faults(page: Page) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = page.evaluate(FAULTS)
-    return found
 
 
 def test_nothing_is_sideways_or_too_small_at_any_width(pair: Pair) -> None:

@@ -1,36 +1,13 @@
 """The page's pure modules by themselves: no server, no socket, no page to draw on."""
 
 import re
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Page
 
-from tests.support.real_page import ROOT
+from tests.support.real_page import ROOT, SCRIPTS
 
 pytestmark = pytest.mark.e2e
-
-SCRIPTS = ROOT / "web" / "static" / "js"
-
-
-@pytest.fixture(scope="module")
-def bench(chromium: Browser) -> Any:
-    """An empty page of an invented origin that serves the modules from disk."""
-
-    def serve(route: Route) -> None:
-        path = Path(SCRIPTS / route.request.url.removeprefix("http://modules.test/"))
-        if path.is_file():
-            route.fulfill(body=path.read_text(), content_type="text/javascript")
-        else:
-            route.fulfill(body="<!doctype html>", content_type="text/html")
-
-    page = chromium.new_page(locale="en-GB", timezone_id="Europe/Berlin")
-    page.route("http://modules.test/**", serve)
-    page.goto("http://modules.test/")
-    yield page
-    page.close()
-
 
 OUTBOX = """async () => {
     const {Outbox, frameOf} = await import("/core/outbox.js");
