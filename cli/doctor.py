@@ -1,6 +1,7 @@
 """`parley doctor`: what is wrong with this machine, the configuration or the installation, and how to mend it."""
 
 import argparse
+import asyncio
 import contextlib
 import os
 import resource
@@ -15,8 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cli.exits import DONE, FAILED
-from settings import Paths, Settings, load
-from settings.endpoint import Endpoint, endpoint_file
+from settings import Paths, Settings, SettingsError, load
+from settings.endpoint import Endpoint, broker_url, endpoint_file
 from supervision import broker, listener
 from supervision.client import NothingRunningError, ask
 from supervision.control import Request
@@ -115,7 +116,8 @@ def _certificates(case: Case) -> Iterator[Finding]:
 def _broker(case: Case) -> Iterator[Finding]:
     if not case.settings.broker.managed:
         parts = urlsplit(case.settings.broker.url)
-        yield _reach(parts.hostname or "", parts.port or _AMQP_PORTS[parts.scheme], "correct broker.url or start it")
+        mend = "correct broker.url or start it"
+        yield from _try_out(case, parts.hostname or "", parts.port or _AMQP_PORTS[parts.scheme], mend)
         return
     program = broker.program()
     yield Finding(f"RabbitMQ: {program or 'missing'}", "" if program else broker.MISSING)
@@ -125,15 +127,30 @@ def _broker(case: Case) -> Iterator[Finding]:
     if case.status is not None:
         with contextlib.suppress(OSError, msgspec.DecodeError):
             endpoint = msgspec.json.decode(endpoint_file(case.paths).read_bytes(), type=Endpoint)
-            yield _reach("127.0.0.1", endpoint.port, "`parley logs broker` may say why; `parley restart broker`")
+            mend = "`parley logs broker` may say why; `parley restart broker`"
+            yield from _try_out(case, "127.0.0.1", endpoint.port, mend)
 
 
-def _reach(host: str, port: int, mend: str) -> Finding:
+def _try_out(case: Case, host: str, port: int, mend: str) -> Iterator[Finding]:
+    """Whether somebody answers there, and whether it is a broker that lets us in."""
+    where = f"broker at {host} port {port}"
     try:
         socket.create_connection((host, port), timeout=_PATIENCE).close()
     except OSError as error:
-        return Finding(f"broker at {host} port {port} ({error.strerror or error})", mend)
-    return Finding(f"broker at {host} port {port} answers")
+        yield Finding(f"{where} ({error.strerror or error})", mend)
+        return
+    # Here, because AMQP takes a quarter of a second that a broker which is not there should not cost.
+    from actors.runtime.amqp.greeting import greet  # noqa: PLC0415
+    from actors.runtime.broker import Unreachable  # noqa: PLC0415
+
+    try:
+        url = broker_url(case.settings, case.paths, "cli")
+        yield Finding(f"{where} is {asyncio.run(greet(url, _PATIENCE))} and lets us in")
+    except SettingsError as error:
+        yield Finding(f"{where}: {error}", "correct broker.password_file")
+    except Unreachable as error:
+        mend = "`parley restart broker`" if case.settings.broker.managed else "correct broker.url and its password"
+        yield Finding(f"{where} does not let us in ({error})", mend)
 
 
 def _actors(case: Case) -> Iterator[Finding]:
