@@ -92,6 +92,23 @@ def test_a_hung_python_process_leaves_its_stacks_in_the_log(home: Installation) 
     assert "fake_actor.py" in log
 
 
+def test_a_hung_process_that_ignores_everything_is_killed(home: Installation) -> None:
+    with home.running(PARLEY_SUPERVISION__WATCHDOG="0.5", FAKE_AUTH="hang,deaf,once"):
+        eventually_sync(lambda: home.actors()["auth"]["last_exit"] == "no sign of life for 0.5 s, SIGKILL", 15)
+
+
+def test_many_restarts_of_many_children_raise_the_alarm(home: Installation) -> None:
+    with home.running(PARLEY_SUPERVISION__TREE_BURST="3"):
+        assert home.status()["supervisor"]["alarm"] is None
+        before = home.actors()
+        for name in ("auth", "contacts", "router", "front.1"):
+            os.kill(before[name]["pid"], signal.SIGKILL)
+        eventually_sync(lambda: home.said("more than 3 restarts in 60 s"), 5)
+        assert "ALARM: more than 3 restarts in 60 s (" in home.run("status").stdout
+        # No child is failing, and each came back: it is a matter of all of them together.
+        eventually_sync(lambda: {actor["state"] for actor in home.actors().values()} == {"running"}, 5)
+
+
 def test_a_child_that_keeps_failing_is_marked_and_the_others_serve(home: Installation) -> None:
     fast = {"PARLEY_SUPERVISION__BACKOFF_BASE": "0.01", "PARLEY_SUPERVISION__START_WAIT": "1"}
     with home.running(FAKE_CONTACTS="exit=1", **fast):

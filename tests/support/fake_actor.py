@@ -1,8 +1,8 @@
 """A stand-in for an actor: speaks sd_notify, dies with its supervisor, and misbehaves as FAKE_<NAME> says.
 
 FAKE_<ACTOR> is a comma-separated list: exit=N (at once), mute (never ready), hang (ready, then silent),
-stubborn (ignores SIGTERM), loud=BYTES (prints them, without a newline, before it is ready), once (only the first life
-misbehaves; a file in the data directory remembers).
+stubborn (ignores SIGTERM), deaf (ignores SIGABRT), loud=BYTES (prints them, without a newline, before it is ready),
+once (only the first life misbehaves; a file in the data directory remembers).
 """
 
 import contextlib
@@ -27,6 +27,8 @@ def main(name: str) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGTERM, _drain)
+    if "deaf" in ways:
+        signal.signal(signal.SIGABRT, signal.SIG_IGN)
     if "loud" in ways:
         _print_a_lot(int(ways["loud"]))
     sys.stdout.write(f"{name} is up as {os.getpid()}\n")
