@@ -133,8 +133,7 @@ class Printer:
     """Lines with their actor's name before them when there are several, each in a colour of its own."""
 
     def __init__(self, names: Sequence[str], *, coloured: bool) -> None:
-        self._width = max(map(len, names))
-        self._several = len(names) > 1
+        self._names = set(names)
         self._coloured = coloured
 
     def lines(self, lines: Sequence[tuple[str, str]]) -> None:
@@ -145,9 +144,11 @@ class Printer:
             sys.stdout.flush()
 
     def _prefix(self, name: str) -> str:
-        if not self._several:
+        # Actors may come while their logs are followed: `parley scale front 4`.
+        self._names.add(name)
+        if len(self._names) == 1:
             return ""
-        prefix = f"{name.ljust(self._width)} | "
+        prefix = f"{name.ljust(max(map(len, self._names)))} | "
         if not self._coloured:
             return prefix
         # By the name alone, so that an actor keeps its colour from one call to the next.

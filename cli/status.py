@@ -53,14 +53,16 @@ def snapshot(paths: Paths) -> dict[str, Any]:
 
 
 def _watch(paths: Paths) -> int:
-    print("\033[?25l", end="")
+    print("\033[?25l\033[2J", end="")
     try:
         while True:
             try:
                 text = table(snapshot(paths), coloured=colour.wanted(), width=_width())
             except NothingRunningError:
                 text = "nothing is running: `parley up`"
-            print(f"\033[H\033[2J{text}", flush=True)
+            # Over the old one, so that nothing flickers; what is left of longer lines and more of them is cleared.
+            lines = "".join(f"{line}\033[K\n" for line in text.splitlines())
+            print(f"\033[H{lines}\033[J", end="", flush=True)
             time.sleep(_PERIOD)
     finally:
         print("\033[?25h", end="", flush=True)

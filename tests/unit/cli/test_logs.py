@@ -73,3 +73,10 @@ def test_several_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
 def test_one_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     Printer(["router"], coloured=True).lines([("router", "a")])
     assert capsys.readouterr().out == "a\n"
+
+
+def test_who_comes_later_is_told_apart_from_then_on(capsys: pytest.CaptureFixture[str]) -> None:
+    show = Printer(["front.1"], coloured=False)
+    show.lines([("front.1", "a")])
+    show.lines([("front.10", "b"), ("front.1", "c")])
+    assert capsys.readouterr().out == "a\nfront.10 | b\nfront.1  | c\n"
