@@ -205,7 +205,7 @@ def make_services(environment: Environment, post: Post) -> Services:
         security=Security(settings),
         counters=Counters(),
         authenticator=Authenticator(environment, cookies, auth, lambda: hub.state("auth") == "down"),
-        ops=make_desk(environment, hub),
+        ops=make_desk(environment, hub, post),
     )
 
 

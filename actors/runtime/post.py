@@ -35,3 +35,6 @@ class Post(Protocol):
         Raises the owner's Refusal, or Refusal("unavailable") when no answer came in time: a durable command may be
         done later all the same, so repeat it with the same id.
         """
+
+    async def depth(self, of: str, within: float) -> int:
+        """How much mail waits for an owner, whether it runs or not. Raises Refusal("unavailable")."""

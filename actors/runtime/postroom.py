@@ -98,6 +98,13 @@ class PostRoom(Post):
         reply: R = msgpack.decode(outcome.value or b"", type=reply_type(kind))
         return reply
 
+    async def depth(self, of: str, within: float) -> int:
+        try:
+            async with asyncio.timeout(within):
+                return await self._broker.depth(of)
+        except (BrokerError, TimeoutError) as error:
+            raise Refusal("unavailable", "The broker does not answer.") from error
+
     def replied(self, body: bytes) -> None:
         """Hand outcomes to those who wait; one that came too late is dropped."""
         for outcome in decode_replies(body).outcomes:

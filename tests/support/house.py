@@ -141,6 +141,9 @@ class LocalPost(Post):
         reply: R = msgpack.decode(result.value or b"", type=reply_type(type(command)))
         return reply
 
+    async def depth(self, of: str, within: float) -> int:  # noqa: ARG002  (a queue in memory counts at once)
+        return self._owners[of].told.qsize()
+
     def _work(self, to: str, command: Command[Any], number: str, person: str, correlation: str) -> Work:
         handler = self._owners[to].actor.handlers()[type(command)]
         now = self._environment.now()

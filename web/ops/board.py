@@ -2,20 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, get_args
 
 import msgspec
 
+from protocols.errors import Refusal
 from protocols.ops import Action, ActorRow, History, Overview
 from protocols.values import rfc3339
 from settings import Settings
+from settings.owners import OWNERS
 from web.hub import Hub
 from web.ops.installation import Status
 from web.ops.past import STEP, Past
 
 FRESH: Final = 0.5
 """Seconds for which an overview is good for the next one who looks."""
+
+DEPTH_WITHIN: Final = 0.5
+"""Seconds for the broker to count: the page waits for it."""
 
 EXPOSED: Final = (
     "Actions are off, because others than this machine can reach this page; "
@@ -25,6 +30,10 @@ NEVER: Final = "Actions are switched off by ops.actions in config.toml."
 ALONE: Final = "No supervisor answers. What follows is what the actors' own signs of life tell."
 
 log: Final = logging.getLogger(__name__)
+
+
+Depth = Callable[[str, float], Awaitable[int]]
+"""`depth(actor, within)`: how much mail waits for an owner. Raises Refusal("unavailable")."""
 
 
 class Source(Protocol):
@@ -41,12 +50,14 @@ class Board:
         settings: Settings,
         source: Source,
         hub: Hub,
+        depth: Depth,
         *,
         monotonic: Callable[[], float],
         now: Callable[[], int],
     ) -> None:
         self._source = source
         self._hub = hub
+        self._depth = depth
         self._monotonic = monotonic
         self._now = now
         self._forbidden = forbidden(settings)
@@ -85,7 +96,7 @@ class Board:
 
     async def _look(self, *, memory: bool) -> Overview:
         status = await self._source.status(memory=memory)
-        rows = self._rows(status)
+        rows = await asyncio.gather(*map(self._counted, self._rows(status)))
         now = self._monotonic()
         if self._past.due(now):
             self._past.note(now, rows)
@@ -93,7 +104,7 @@ class Board:
         return Overview(
             at=rfc3339(self._now()),
             supervisor=status.supervisor if status else None,
-            actors=rows,
+            actors=list(rows),
             actions=[] if why_not else list(get_args(Action)),
             why_not=why_not,
         )
@@ -117,6 +128,16 @@ class Board:
             )
             for row in status.actors
         ]
+
+    async def _counted(self, row: ActorRow) -> ActorRow:
+        """With the mail that waits for an owner which is away: it cannot tell, and its last word may be old."""
+        if row.name not in OWNERS or (row.state == "running" and row.heard == "running"):
+            return row
+        try:
+            waiting = await self._depth(row.name, DEPTH_WITHIN)
+        except Refusal:
+            return msgspec.structs.replace(row, depth=None)
+        return msgspec.structs.replace(row, depth=waiting)
 
 
 def forbidden(settings: Settings) -> str:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
-from actors.runtime import Environment
+from actors.runtime import Environment, Post
 from protocols.errors import Refusal
 from protocols.ops import LetterBody, Letters
 from web.hub import Hub
@@ -62,11 +62,11 @@ class Desk:
         await self.actions.close()
 
 
-def make_desk(environment: Environment, hub: Hub) -> Desk:
+def make_desk(environment: Environment, hub: Hub, post: Post) -> Desk:
     """The desk of a front."""
     settings, paths = environment.settings, environment.paths
     installation = Installation(settings, paths)
-    board = Board(settings, installation, hub, monotonic=environment.monotonic, now=environment.now)
+    board = Board(settings, installation, hub, post.depth, monotonic=environment.monotonic, now=environment.now)
     audit = Audit(paths.logs / "audit.log", environment.now)
     actions = Actions(installation, audit, board.forbidden)
     return Desk(board, actions, audit, LetterRoom(environment), paths.logs)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from protocols.errors import Refusal
 from protocols.mail import Beat
 from protocols.ops import ActorRow, SupervisorRow
 from tests.support.node import installation
@@ -35,6 +36,14 @@ class Source:
         return self.answer
 
 
+async def waiting(of: str, _within: float) -> int:
+    """How much mail waits, as the broker counts it."""
+    await asyncio.sleep(0)
+    if of == "contacts":
+        raise Refusal("unavailable")
+    return 40
+
+
 class Nobody:
     incarnation = "front.1:x"
 
@@ -46,7 +55,7 @@ def made(source: Source, **ops: object) -> tuple[Board, Hub]:
     loop = asyncio.get_running_loop()
     settings = installation(Path("/nowhere"), ops=ops)
     hub = Hub(Nobody(), monotonic=loop.time, later=loop.call_later)
-    return Board(settings, source, hub, monotonic=loop.time, now=lambda: 0), hub
+    return Board(settings, source, hub, waiting, monotonic=loop.time, now=lambda: 0), hub
 
 
 def test_the_supervisors_rows_carry_what_the_front_hears() -> None:
@@ -58,9 +67,27 @@ def test_the_supervisors_rows_carry_what_the_front_hears() -> None:
         overview = await board.overview()
         broker, router = overview.actors
         assert (broker.heard, broker.note, broker.depth) == ("", "", None)
-        assert (router.heard, router.note, router.depth) == ("degraded", "the disk is full", 3)
+        assert (router.heard, router.note) == ("degraded", "the disk is full")
         assert overview.actions == ["start", "stop", "restart", "kill"]
         assert overview.why_not == ""
+
+    run_virtually(look())
+
+
+def test_whose_owner_is_away_has_its_mail_counted_by_the_broker() -> None:
+    async def look() -> None:
+        source = Source()
+        board, hub = made(source)
+        router = ActorRow(name="router", state="running", depth=3)
+        stopped = ActorRow(name="auth", state="stopped", depth=None)
+        unknown = ActorRow(name="contacts", state="backoff", depth=7)
+        front = ActorRow(name="front.1", state="stopped", depth=1)
+        assert source.answer is not None
+        source.answer = Status(source.answer.supervisor, [router, stopped, unknown, front])
+        for name in ("router", "auth", "contacts"):
+            hub.receive(Beat(source=name, incarnation="1", number=1, state="running", depth=9))
+        depths = {row.name: row.depth for row in (await board.overview()).actors}
+        assert depths == {"router": 3, "auth": 40, "contacts": None, "front.1": 1}
 
     run_virtually(look())
 

@@ -52,7 +52,8 @@ export class Graph {
         }),
       ),
       ...restarts.map((at) =>
-        part("rect", { class: "again", x: Math.min(x(at), WIDTH - 2), y: 0, width: 2, height: HEIGHT }),
+        // A line whose width does not grow with the graph's.
+        part("path", { class: "again", d: `M${Math.min(x(at), WIDTH - 1)} 0V${HEIGHT}`, "vector-effect": "non-scaling-stroke" }),
       ),
     );
   }
