@@ -8,7 +8,7 @@ from drill.report import Spread
 from settings import load
 from tests.e2e.test_supervisor import free_port
 from tests.soak import doors, killing, standins
-from tests.soak.figures import Figure, Report, seconds, to_json, to_text, within
+from tests.soak.figures import Burden, Figure, Report, seconds, to_json, to_text, within
 from tests.soak.installation import make
 from tests.soak.journal import parse
 from tests.support.fake_installation import Installation
@@ -90,10 +90,11 @@ def test_a_report_says_what_was_broken() -> None:
     figures = [within("x", 0.25, {"router": SLOW}), Figure(name="y", goal="0", measured="0", kept=True)]
     report = Report(
         command="make soak", seed=7, began="2026-01-01T00:00:00Z", seconds=1.0, versions={"python": "3"},
-        cores=2, load={"recoveries": [0.5, 1.5]}, figures=figures,
+        cores=2, burden={"recoveries": Burden(0.5, 1.5, 0.25)}, figures=figures,
     )  # fmt: skip
     assert not report.passed
     text = to_text(report)
+    assert "recoveries 1.5, 25%" in text
     assert "BROKEN  x: 300 ms (router)  [p95 within 250 ms]" in text
     assert "kept    y: 0" in text
     assert b'"kept": false' in to_json(report)

@@ -4,6 +4,7 @@ import argparse
 import os
 import secrets
 import shlex
+import signal
 import socket
 import sys
 import tempfile
@@ -15,11 +16,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from cli.exits import INTERRUPTED
 from settings import load
 from supervision import broker
 from supervision.client import NothingRunningError
 from tests.soak import doors, killing, standins
-from tests.soak.figures import Figure, Report, to_json, to_text, versions
+from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
 from tests.soak.installation import make
 from tests.support.fake_installation import Installation
 
@@ -60,16 +62,20 @@ PARTS: dict[str, tuple[bool, Part]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit codes: 0 every promise was kept, 1 one was not, 2 usage."""
+    """Exit codes: 0 every promise was kept, 1 one was not, 2 usage, 130 interrupted."""
     args = _parser().parse_args(arguments)
+    # Whoever ends a soak wants its installation ended, too; in the background of a shell SIGINT would be ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(INTERRUPTED))
     numbers = Numbers(**{name: getattr(args, name) for name in Numbers.__struct_fields__})
     began, start = datetime.now(UTC), time.monotonic()
     figures: list[Figure] = []
-    load_averages: dict[str, list[float]] = {}
+    burdens: dict[str, Burden] = {}
     for name in args.parts or PARTS:
-        before = os.getloadavg()[0]
+        before, waited, at = os.getloadavg()[0], _waited(), time.monotonic()
         figures += _play(name, numbers)
-        load_averages[name] = [round(before, 2), round(os.getloadavg()[0], 2)]
+        share = (_waited() - waited) / (time.monotonic() - at)
+        burdens[name] = Burden(round(before, 2), round(os.getloadavg()[0], 2), round(share, 3))
     report = Report(
         command=_command(args, numbers.seed),
         seed=numbers.seed,
@@ -77,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
         seconds=round(time.monotonic() - start, 1),
         versions=versions({"rabbitmq": _rabbitmq(), "aiohttp": metadata.version("aiohttp")}),
         cores=os.cpu_count() or 1,
-        load=load_averages,
+        burden=burdens,
         figures=figures,
     )
     sys.stdout.write(to_text(report) + "\n")
@@ -95,6 +101,15 @@ def _play(name: str, numbers: Numbers) -> list[Figure]:
         except (AssertionError, OSError, NothingRunningError) as error:
             # A wait that was too long is a promise that was broken, and the other parts have theirs to show.
             return [Figure(name=name, goal="comes to its end", measured=str(error), kept=False)]
+
+
+def _waited() -> float:
+    """Seconds since the start in which something waited for a processor; 0 where the kernel does not count."""
+    try:
+        some = Path("/proc/pressure/cpu").read_text().splitlines()[0]
+    except OSError:
+        return 0.0
+    return int(some.rpartition("total=")[2]) / 1e6
 
 
 def _tell(part: str, text: str) -> None:

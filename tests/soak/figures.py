@@ -19,8 +19,20 @@ class Figure(Struct, frozen=True, kw_only=True):
     spreads: Mapping[str, Spread] = {}
 
 
+class Burden(Struct, frozen=True):
+    """How busy the machine was: load averages over a minute before and after, and how much had to wait.
+
+    `waiting` is the share of time, 0 to 1, in which something that could have run waited for a processor, as the
+    kernel's pressure counter has it.
+    """
+
+    before: float
+    after: float
+    waiting: float
+
+
 class Report(Struct, frozen=True, kw_only=True):
-    """`load` is the machine's load average over a minute, before and after each part."""
+    """`burden` by part; it includes what the soak itself causes."""
 
     command: str
     seed: int
@@ -28,7 +40,7 @@ class Report(Struct, frozen=True, kw_only=True):
     seconds: float
     versions: Mapping[str, str]
     cores: int
-    load: Mapping[str, Sequence[float]]
+    burden: Mapping[str, Burden]
     figures: Sequence[Figure]
 
     @property
@@ -65,8 +77,8 @@ def to_text(report: Report) -> str:
         f"soak of {report.seconds:.0f} s, begun {report.began}, seed {report.seed}, {report.cores} cores",
         f"  {report.command}",
         "  " + ", ".join(f"{name} {version}" for name, version in report.versions.items()),
-        "  load before and after: "
-        + ", ".join(f"{part} {loads[0]:.1f} to {loads[-1]:.1f}" for part, loads in report.load.items()),
+        "  the machine (load, share of time in which something waited for a processor): "
+        + ", ".join(f"{part} {one.after:.1f}, {one.waiting:.0%}" for part, one in report.burden.items()),
         "",
     ]
     for figure in report.figures:
