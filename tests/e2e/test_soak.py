@@ -1,5 +1,7 @@
 """The soak's own parts, small and over stand-ins, so that what `make soak` says can be believed."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,10 @@ SLOW = Spread(20, 0.1, 0.3, 9.0)
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Installation:
-    return make(tmp_path / "data", free_port(), whole=False)
+def home(tmp_path: Path) -> Iterator[Installation]:
+    one = make(tmp_path / "data", free_port(), whole=False)
+    yield one
+    shutil.rmtree(one.paths.run, ignore_errors=True)
 
 
 def quiet(_text: str) -> None:

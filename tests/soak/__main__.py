@@ -4,6 +4,7 @@ import argparse
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -101,6 +102,8 @@ def _play(name: str, numbers: Numbers) -> list[Figure]:
         except (AssertionError, OSError, NothingRunningError) as error:
             # A wait that was too long is a promise that was broken, and the other parts have theirs to show.
             return [Figure(name=name, goal="comes to its end", measured=str(error), kept=False)]
+        finally:
+            shutil.rmtree(home.paths.run, ignore_errors=True)
 
 
 def _waited() -> float:
