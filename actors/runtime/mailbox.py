@@ -311,6 +311,7 @@ class Mailbox(Generic[U]):
                 if refusal.code != "unavailable":
                     raise
                 self._vitals.degraded(refusal.body.message)
+                self._vitals.alive()
                 with self._vitals.patience():
                     await asyncio.sleep(delay * random.random())  # noqa: S311  (jitter, not a secret)
                 delay = min(RETRY_CAP, delay * 2)

@@ -7,6 +7,7 @@ import os
 import random
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -77,7 +78,15 @@ async def serve_owner(
         await actor.started()
         senders = frozenset(broker_user(settings, name) for name in SENDERS)
         mailbox = Mailbox(actor, database, environment, vitals, senders)
-        broker = _broker(environment, actor.name, actor.name, mailbox.subscriptions())
+        subscriptions = mailbox.subscriptions()
+        begin = subscriptions.on_up
+
+        def on_up(life: int) -> None:
+            if begin:
+                begin(life)
+            vitals.beat_soon()
+
+        broker = _broker(environment, actor.name, actor.name, replace(subscriptions, on_up=on_up))
         outlet = Outlet(broker, settings.broker, actor.name, environment.new_id(), vitals.degraded)
 
         async def depth() -> int:

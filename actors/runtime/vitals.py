@@ -81,6 +81,10 @@ class Vitals:
         if self.state == "degraded":
             self._turn("running", "")
 
+    def beat_soon(self) -> None:
+        """Beat now: somebody can hear it again who took our silence for an end."""
+        self._changed.set()
+
     def handled(self, commands: int) -> None:
         self._handled += commands
 

@@ -19,10 +19,9 @@ from actors.runtime.topology import fronts, mailbox
 from protocols.errors import Refusal
 from settings import Paths, Settings
 from settings.endpoint import broker_url
-from storage import Reader
-from tests.support.mailing import Recorder, ground, recording_front, running_owner
+from tests.support.mailing import all_answered, ground, recording_front, running_owner, tell_words, words
 from tests.support.proxy import Fault, Proxy, Way, running_proxy
-from tests.support.tally import SCHEMA, Write, Written
+from tests.support.tally import Write, Written
 from tests.support.waiting import SCALE, eventually
 
 pytestmark = pytest.mark.integration
@@ -83,25 +82,6 @@ def _gone_or_up(fault: Fault, broker: AmqpBroker) -> bool:
 
 def to_mailbox(environment: Environment, body: bytes) -> Outgoing:
     return Outgoing("", mailbox(environment.settings.broker, "router"), body, durable=True, must_arrive=True)
-
-
-async def words(environment: Environment) -> list[str]:
-    reader = Reader(SCHEMA, environment.paths.databases)
-    try:
-        return await reader.read(lambda tx: tx.words())
-    except Refusal:
-        return []
-    finally:
-        await reader.close()
-
-
-def tell(front: Recorder, numbers: range) -> list[str]:
-    """Tell the owner to write a word a number; returns them."""
-    sent = [f"w{number}" for number in numbers]
-    for word in sent:
-        correlation = f"{front.post.incarnation}/{word}"
-        front.post.tell("router", Write(word=word), id=word, person="ann", correlation=correlation)
-    return sent
 
 
 async def test_the_library_takes_returned_mail_of_one_message_id_for_confirmed_and_ours_never_shares_one(
@@ -259,14 +239,15 @@ async def test_nothing_is_lost_or_done_twice_while_connections_are_cut(environme
     async with recording_front(environment) as front, running_owner(environment):
         sent: list[str] = []
         for cut_after in (900, 3_000, 7_000, 1_500):
-            sent += tell(front, range(len(sent), len(sent) + 40))
+            more = [f"w{number}" for number in range(len(sent), len(sent) + 40)]
+            tell_words(front, more)
+            sent += more
             # In the middle of a frame, wherever that is.
             proxy.faults["up"].left = proxy.faults["down"].left = cut_after
             await eventually(lambda: proxy.faults["up"].left == 0 or proxy.faults["down"].left == 0)
             proxy.faults["up"].left = proxy.faults["down"].left = None
             proxy.cut()
-        await eventually(lambda: len(front.outcomes) == len(sent), within=30)
-        assert await words(environment) == sent
+        await all_answered(environment, front, sent, within=30)
 
 
 async def test_an_owner_that_was_frozen_longer_than_its_connection_lived_goes_on_in_order(
@@ -275,7 +256,8 @@ async def test_an_owner_that_was_frozen_longer_than_its_connection_lived_goes_on
     async with recording_front(environment) as front, running_owner(environment) as owner:
         assert await front.post.ask("router", Write(word="first"), within=10, person="ann") == Written(place=1)
         owner.send(signal.SIGSTOP)
-        sent = tell(front, range(50))
+        sent = [f"w{number}" for number in range(50)]
+        tell_words(front, sent)
         assert await front.post.flush(5)
         # The broker closes a connection that misses its heartbeats, and the mail waits for another.
         await eventually(lambda: front.broker.depth("router"), within=15)

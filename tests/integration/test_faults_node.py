@@ -12,11 +12,19 @@ from actors.runtime import Environment
 from actors.runtime.amqp import life
 from protocols.errors import Refusal
 from settings import Paths, Settings
-from storage import Reader
 from supervision import broker
-from tests.support.mailing import Owner, Recorder, ground, recording_front, running_owner
+from tests.support.mailing import (
+    Owner,
+    Recorder,
+    all_answered,
+    ground,
+    recording_front,
+    running_owner,
+    tell_words,
+    words,
+)
 from tests.support.node import Node, running_node
-from tests.support.tally import SCHEMA, Write, Written
+from tests.support.tally import Write, Written
 from tests.support.waiting import SCALE, eventually
 
 pytestmark = pytest.mark.integration
@@ -47,23 +55,8 @@ async def owner(environment: Environment) -> AsyncIterator[Owner]:
         yield one
 
 
-async def words(environment: Environment) -> list[str]:
-    reader = Reader(SCHEMA, environment.paths.databases)
-    try:
-        return await reader.read(lambda tx: tx.words())
-    except Refusal:
-        return []
-    finally:
-        await reader.close()
-
-
-def tell(front: Recorder, numbers: range) -> list[str]:
-    sent = [f"w{number}" for number in numbers]
-    for word in sent:
-        front.post.tell(
-            "router", Write(word=word), id=word, person="ann", correlation=f"{front.post.incarnation}/{word}"
-        )
-    return sent
+def numbered(first: int, end: int) -> list[str]:
+    return [f"w{number}" for number in range(first, end)]
 
 
 async def control(node: Node, *arguments: str) -> None:
@@ -94,7 +87,8 @@ async def test_a_broker_out_of_memory_is_waited_for_and_what_was_sent_meanwhile_
     assert await front.post.ask("router", Write(word="first"), within=10, person="ann") == Written(place=1)
     await control(node, "set_vm_memory_high_watermark", "absolute", "1MB")
     try:
-        sent = tell(front, range(100))
+        sent = numbered(0, 100)
+        tell_words(front, sent)
         # Several confirms do not come in time, and copies gather in the connection's buffers.
         assert not await front.post.flush(2)
         # Who declares and asks does so on the other connection, which the broker goes on reading.
@@ -110,21 +104,19 @@ async def test_a_broker_out_of_memory_is_waited_for_and_what_was_sent_meanwhile_
 async def test_nothing_is_lost_or_done_twice_when_the_broker_is_killed_and_started(
     node: Node, environment: Environment, front: Recorder, owner: Owner
 ) -> None:
-    sent = tell(front, range(100))
+    sent = numbered(0, 250)
+    tell_words(front, sent[:100])
     await eventually(lambda: front.outcomes)
-    sent += tell(front, range(100, 200))
+    tell_words(front, sent[100:200])
     await asyncio.sleep(0)
     node.kill()
-    sent += tell(front, range(200, 250))
+    tell_words(front, sent[200:])
     # An ask does not outlive its deadline meanwhile, and is done once when it is asked again with its id.
     with pytest.raises(Refusal) as caught:
         await front.post.ask("router", Write(word="asked"), within=0.3, id="asked", person="bob")
     assert caught.value.code == "unavailable"
     await asyncio.to_thread(node.start)
-    await eventually(lambda: len(front.outcomes) == len(sent), within=30)
+    await all_answered(environment, front, sent, within=30)
     await front.post.ask("router", Write(word="asked"), within=10, id="asked", person="bob")
-    done = await words(environment)
-    assert done.count("asked") == 1
-    done.remove("asked")
-    assert done == sent
+    assert await words(environment) == [*sent, "asked"]
     assert await owner.stop() == 0

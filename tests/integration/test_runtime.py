@@ -12,9 +12,8 @@ from actors.runtime.topology import mailbox
 from protocols.errors import Refusal
 from protocols.mail import Done, decode_dead_letter, decode_envelope
 from settings import Paths, Settings
-from storage import Reader
-from tests.support.mailing import Owner, Recorder, ground, recording_front, running_owner
-from tests.support.tally import DEADLY, LOCKED, RAISING, REFUSED, SCHEMA, Slow, Write, Written
+from tests.support.mailing import Owner, Recorder, ground, recording_front, running_owner, words
+from tests.support.tally import DEADLY, LOCKED, RAISING, REFUSED, Slow, Write, Written
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -35,16 +34,6 @@ async def front(environment: Environment) -> AsyncIterator[Recorder]:
 async def owner(environment: Environment) -> AsyncIterator[Owner]:
     async with running_owner(environment) as one:
         yield one
-
-
-async def words(environment: Environment) -> list[str]:
-    reader = Reader(SCHEMA, environment.paths.databases)
-    try:
-        return await reader.read(lambda tx: tx.words())
-    except Refusal:
-        return []
-    finally:
-        await reader.close()
 
 
 def write(front: Recorder, word: str, id: str = "", person: str = "ann") -> str:  # noqa: A002

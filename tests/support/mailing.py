@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,11 +17,14 @@ from actors.runtime import Environment
 from actors.runtime.amqp import AmqpBroker
 from actors.runtime.broker import Subscriptions
 from actors.runtime.postroom import PostRoom
+from protocols.errors import Refusal
 from protocols.mail import Beat, Outcome, Push, PushBatch, decode_front_mail
 from settings import Paths, Settings
 from settings.endpoint import Endpoint, broker_url, broker_user, endpoint_file
+from storage import Reader
 from tests.support.node import installation
-from tests.support.waiting import SCALE
+from tests.support.tally import SCHEMA, Write
+from tests.support.waiting import SCALE, eventually
 
 _numbers = itertools.count(1)
 
@@ -43,7 +46,9 @@ def ground(folder: Path, node: tuple[Settings, Paths], port: int = 0, **sections
         endpoint_file(paths).write_bytes(msgspec.json.encode(msgspec.structs.replace(endpoint, port=port)))
     else:
         paths.broker.symlink_to(node[1].broker)
-    paths.make()
+    # Not all of them: nobody supervises here, so a run directory would only be left behind.
+    for one in (paths.databases, paths.logs):
+        one.mkdir(parents=True, exist_ok=True)
     return Environment(settings, paths)
 
 
@@ -70,6 +75,43 @@ class Recorder:
                 self.pushes.append(item)
             elif isinstance(item, Outcome):
                 self.outcomes.setdefault(item.correlation, []).append(item)
+
+
+async def words(environment: Environment) -> list[str]:
+    """What the tally has written so far."""
+    reader = Reader(SCHEMA, environment.paths.databases)
+    try:
+        return await reader.read(lambda tx: tx.words())
+    except Refusal:
+        return []
+    finally:
+        await reader.close()
+
+
+def tell_words(front: Recorder, sent: Iterable[str]) -> None:
+    """Tell the tally to write these words; each is the id of its command, too."""
+    for word in sent:
+        correlation = f"{front.post.incarnation}/{word}"
+        front.post.tell("router", Write(word=word), id=word, person="ann", correlation=correlation)
+
+
+async def all_answered(environment: Environment, front: Recorder, sent: Sequence[str], within: float) -> None:
+    """Wait until these words are written, once and in order, and all are answered.
+
+    A front that lost its connection may have missed answers. Its clients then send again what is unanswered, and so
+    does this.
+    """
+
+    async def written() -> bool:
+        return await words(environment) == list(sent)
+
+    def unanswered() -> list[str]:
+        return [word for word in sent if f"{front.post.incarnation}/{word}" not in front.outcomes]
+
+    await eventually(written, within)
+    tell_words(front, unanswered())
+    await eventually(lambda: not unanswered(), within)
+    assert await written()
 
 
 @contextlib.asynccontextmanager

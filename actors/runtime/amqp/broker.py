@@ -14,7 +14,7 @@ from settings import SettingsError
 from settings.model import Broker as BrokerSettings
 
 BACKOFF_BASE = 0.1
-BACKOFF_CAP = 5.0
+BACKOFF_CAP = 1.0
 STABLE = 30.0
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,8 @@ class AmqpBroker(Broker):
             except (Unreachable, SettingsError) as error:
                 if isinstance(error, SettingsError) and error.key != "broker.url":
                     raise
-                log.warning("broker is away: %s", error)
+                # Once: while it is away there is nothing new to say.
+                log.log(logging.DEBUG if failures else logging.WARNING, "broker is away: %s", error)
             finally:
                 self._up.clear()
                 self._life = None

@@ -75,6 +75,7 @@ def test_losing_the_broker_while_something_cannot_be_used_makes_nobody_a_suspect
             await asyncio.sleep(1)
             house.broker.connect()
         assert house.signs.state == "degraded"
+        assert house.signs.silence <= 2 * house.signs.interval
         house.refusing = False
         await house.ended()
         assert not house.letters()
