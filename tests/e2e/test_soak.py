@@ -1,6 +1,5 @@
 """The soak's own parts, small and over stand-ins, so that what `make soak` says can be believed."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ SLOW = Spread(20, 0.1, 0.3, 9.0)
 def home(tmp_path: Path) -> Iterator[Installation]:
     one = make(tmp_path / "data", free_port(), whole=False)
     yield one
-    shutil.rmtree(one.paths.run, ignore_errors=True)
+    one.clear()
 
 
 def quiet(_text: str) -> None:

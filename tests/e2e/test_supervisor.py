@@ -30,10 +30,8 @@ def free_port() -> int:
 def home(tmp_path: Path) -> Iterator[Installation]:
     installation = Installation(tmp_path / "data", free_port())
     yield installation
-    run = installation.paths.run
-    assert not proc.marked(MARK, str(run)), "a test left processes behind"
-    for path in run.iterdir() if run.exists() else ():
-        path.unlink()
+    assert not proc.marked(MARK, str(installation.paths.run)), "a test left processes behind"
+    installation.clear()
 
 
 def served_by(port: int) -> str:

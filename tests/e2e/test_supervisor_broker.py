@@ -26,6 +26,7 @@ def home(tmp_path: Path) -> Iterator[Installation]:
     installation = Installation(tmp_path / "data", free_port(), {"PARLEY_BROKER__URL": "managed"})
     yield installation
     assert not proc.marked(MARK, str(installation.paths.run)), "a test left processes behind"
+    installation.clear()
 
 
 def test_the_broker_is_killed_and_comes_back(home: Installation) -> None:

@@ -19,6 +19,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     installation = Installation(tmp_path_factory.mktemp("control") / "data", free_port())
     with installation.running():
         yield installation
+    installation.clear()
 
 
 def say(home: Installation, data: bytes, *, end: bool = False) -> dict[str, object]:

@@ -49,6 +49,7 @@ def home(tmp_path: Path) -> Iterator[Installation]:
     installation = Installation(tmp_path / "data", free_port())
     with installation.running(PARLEY_SUPERVISION__BURST="50", PARLEY_SUPERVISION__BACKOFF_CAP="0.05"):
         yield installation
+    installation.clear()
 
 
 def test_killed_fronts_refuse_no_connection(home: Installation) -> None:

@@ -4,7 +4,6 @@ import argparse
 import os
 import secrets
 import shlex
-import shutil
 import signal
 import socket
 import sys
@@ -103,7 +102,7 @@ def _play(name: str, numbers: Numbers) -> list[Figure]:
             # A wait that was too long is a promise that was broken, and the other parts have theirs to show.
             return [Figure(name=name, goal="comes to its end", measured=str(error), kept=False)]
         finally:
-            shutil.rmtree(home.paths.run, ignore_errors=True)
+            home.clear()
 
 
 def _waited() -> float:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,10 @@ class Installation:
         """Whether the supervisor's log holds these words."""
         log = self.paths.logs / "supervisor.log"
         return log.exists() and words in log.read_text()
+
+    def clear(self) -> None:
+        """Remove the run directory, which lies outside of what pytest clears."""
+        shutil.rmtree(self.paths.run, ignore_errors=True)
 
     def status(self) -> dict[str, Any]:
         done = self.run("status", "--json")
