@@ -112,6 +112,19 @@ class Manager:
                 return message
         raise AssertionError(f"nothing said {what}; it printed {(self._folder.parent / 'out').read_text()}")
 
+    def end(self) -> int:
+        """The exit code of what was told to stop."""
+        statuses: list[int] = []
+
+        def ended() -> bool:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            statuses.extend([status] if pid else [])
+            return bool(pid)
+
+        eventually_sync(ended, 10)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(statuses[0])
+
     def close(self) -> None:
         self.notify.close()
         self.listener.close()
@@ -134,8 +147,6 @@ def test_an_actor_runs_as_systemd_starts_it(tmp_path: Path, name: str) -> None:
                 assert b"200 OK" in one.recv(1000)
         os.kill(manager.pid, signal.SIGTERM)
         manager.hear("stopping")
-        _, status = eventually_sync(lambda: (one := os.waitpid(manager.pid, os.WNOHANG))[0] and one, 10)
-        manager.pid = 0
-        assert os.waitstatus_to_exitcode(status) == 0
+        assert manager.end() == 0
     finally:
         manager.close()
