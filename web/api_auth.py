@@ -19,6 +19,7 @@ from protocols.auth import (
 )
 from protocols.errors import Refusal
 from protocols.values import User, rfc3339
+from web.paging import Newest
 from web.routing import API, Call, Reply, Route, Strict
 from web.tokens import jwks
 
@@ -177,7 +178,7 @@ async def _end(call: Call[Any, Any], user: str, session: str) -> None:
     services.authenticator.forget(session)
 
 
-async def _sessions(call: Call[None, None]) -> SessionList:
+async def _sessions(call: Call[None, Newest]) -> SessionList:
     me, now = call.me, call.services.environment.now()
     rows = await call.services.auth.read(lambda tx: tx.sessions.of(me.user, now))
     return SessionList(
@@ -190,7 +191,7 @@ async def _sessions(call: Call[None, None]) -> SessionList:
                 rfc3339(row.last_used_at),
                 current=row.id == me.session,
             )
-            for row in rows
+            for row in rows[: call.query.limit]
         ]
     )
 
@@ -300,7 +301,15 @@ ROUTES: Final = (
         summary="End this session, by its refresh token or as who is signed in.",
         tag="auth",
     ),
-    Route("GET", f"{API}/auth/sessions", _sessions, SessionList, summary="Where you are signed in.", tag="auth"),
+    Route(
+        "GET",
+        f"{API}/auth/sessions",
+        _sessions,
+        SessionList,
+        query=Newest,
+        summary="Where you are signed in.",
+        tag="auth",
+    ),
     Route(
         "DELETE",
         f"{API}/auth/sessions/{{id}}",

@@ -18,6 +18,7 @@ from protocols.errors import Refusal
 from protocols.mail import Command
 from protocols.values import PAGE_DEFAULT, PAGE_MOST, Id, Relation, User, conversation_of, rfc3339
 from storage.contacts import ContactEntry, RequestEntry
+from web.paging import Newest, Page, cut
 from web.routing import API, Call, Route, Strict
 
 WITHIN: Final = 5.0
@@ -60,6 +61,7 @@ class ContactList(Struct, frozen=True):
 
     contacts: list[Contact]
     blocked: list[Contact]
+    more: bool = False
 
 
 class PendingRequest(Struct, frozen=True):
@@ -120,7 +122,7 @@ async def _search(call: Call[None, Search]) -> FoundPeople:
     return FoundPeople([Found(user.id, user.username, user.display_name, relations[user.id]) for user in others])
 
 
-async def _contacts(call: Call[None, None]) -> ContactList:
+async def _contacts(call: Call[None, Page]) -> ContactList:
     me = call.me.user
     mine, blocked = await call.services.contacts.read(
         lambda tx: (tx.relations.contacts_of(me), tx.relations.blocked_by(me))
@@ -134,10 +136,12 @@ async def _contacts(call: Call[None, None]) -> ContactList:
             if entry.user_id in names
         ]
 
-    return ContactList(items(mine), items(blocked))
+    contacts, more = cut(items(mine), call.query, lambda item: item.user.id)
+    # A short list, and not in pages: it comes with the first one.
+    return ContactList(contacts, [] if call.query.after else items(blocked), more)
 
 
-async def _requests(call: Call[None, None]) -> RequestList:
+async def _requests(call: Call[None, Newest]) -> RequestList:
     me = call.me.user
     incoming, outgoing = await call.services.contacts.read(lambda tx: tx.relations.requests_of(me))
     names = await _names(call, incoming + outgoing)
@@ -150,7 +154,8 @@ async def _requests(call: Call[None, None]) -> RequestList:
             if entry.user_id in names and not names[entry.user_id].deleted
         ]
 
-    return RequestList(items(incoming), items(outgoing))
+    limit = call.query.limit
+    return RequestList(items(incoming)[:limit], items(outgoing)[:limit])
 
 
 async def _ask(call: Call[Ask, None]) -> AskedAnswer:
@@ -227,10 +232,19 @@ ROUTES: Final = (
         f"{API}/contacts",
         _contacts,
         ContactList,
+        query=Page,
         summary="Everybody you are in contact with, and everybody you block.",
         tag="contacts",
     ),
-    Route("GET", f"{API}/contacts/requests", _requests, RequestList, summary="What is pending.", tag="contacts"),
+    Route(
+        "GET",
+        f"{API}/contacts/requests",
+        _requests,
+        RequestList,
+        query=Newest,
+        summary="What is pending.",
+        tag="contacts",
+    ),
     Route(
         "POST",
         f"{API}/contacts/requests",

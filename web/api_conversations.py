@@ -12,7 +12,6 @@ from protocols.router import SendMessage, Stored
 from protocols.sync import sync_token
 from protocols.values import (
     PAGE_DEFAULT,
-    PAGE_MOST,
     Body,
     ClientId,
     Id,
@@ -25,12 +24,11 @@ from storage.contacts import ContactsUnit
 from storage.router import RouterUnit
 from web import catching_up
 from web.catching_up import SyncPage
+from web.paging import Limit, Page, cut
 from web.routing import API, Call, Reply, Route, Strict
 
 STORED_WITHIN: Final = 5.0
 """Seconds to wait for a message to be stored; then it is queued, and will be."""
-
-Limit = Annotated[int, Meta(ge=1, le=PAGE_MOST)]
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
@@ -54,10 +52,14 @@ class Conversation(Struct, frozen=True, kw_only=True):
 
 
 class ConversationList(Struct, frozen=True):
-    """The one with the latest message first. `sync`: everything after this list comes by a sync since it."""
+    """The one with the latest message first. `sync`: everything after this list comes by a sync since it.
+
+    Read in pages, go on syncing from the token of the first: a conversation that moved meanwhile comes by that.
+    """
 
     conversations: list[Conversation]
     sync: str
+    more: bool = False
 
 
 class Which(Strict, frozen=True):
@@ -107,7 +109,7 @@ class Since(Strict, frozen=True):
     limit: Limit = PAGE_DEFAULT
 
 
-async def _conversations(call: Call[None, None]) -> ConversationList:
+async def _conversations(call: Call[None, Page]) -> ConversationList:
     me, services = call.me.user, call.services
     # One snapshot for token and list: what is stored after it has a number above the token's.
     token, summaries = await services.router.read(
@@ -123,8 +125,9 @@ async def _conversations(call: Call[None, None]) -> ConversationList:
     users = await services.auth.read(lambda tx: tx.accounts.users(relations))
     silent = [_silent(me, peer) for peer in since if peer not in set(known)]
     ordered = sorted([*summaries, *silent], key=lambda item: _latest(item, since), reverse=True)
+    entries, more = cut([item for item in ordered if item.peer in users], call.query, lambda item: item.id)
     return ConversationList(
-        [_conversation(item, users[item.peer], relations[item.peer]) for item in ordered if item.peer in users], token
+        [_conversation(item, users[item.peer], relations[item.peer]) for item in entries], token, more
     )
 
 
@@ -236,6 +239,7 @@ ROUTES: Final = (
         f"{API}/conversations",
         _conversations,
         ConversationList,
+        query=Page,
         summary="Everybody you can write to or have written to, with the latest message and what is unread.",
         tag="conversations",
     ),

@@ -138,6 +138,28 @@ async def test_the_latest_conversation_comes_first_and_old_ones_stay(house: Hous
         assert (status, answer["error"]["code"]) == (403, "not_a_contact")
 
 
+async def test_lists_come_whole_or_in_pages(house: House, ann: Person, bob: Person) -> None:
+    people = [bob, *[await house.person(name) for name in ("cat", "dan", "eve")]]
+    for one in people[1:]:
+        await house.befriend(ann, one)
+    for path, kind in (("contacts", "contacts"), ("conversations", "conversations")):
+        _, whole = await ann.call("GET", f"{V1}/{path}")
+        assert len(whole[kind]) == 4
+        assert whole["more"] is False
+        _, first = await ann.call("GET", f"{V1}/{path}?limit=3")
+        last = first[kind][-1]
+        after = last["id"] if "id" in last else last["user"]["id"]
+        _, second = await ann.call("GET", f"{V1}/{path}?limit=3&after={after}")
+        assert (first["more"], second["more"]) == (True, False)
+        assert first[kind] + second[kind] == whole[kind]
+    for path in ("contacts", "conversations", "contacts/requests", "auth/sessions", "users?q=bob"):
+        separator = "&" if "?" in path else "?"
+        assert (await ann.call("GET", f"{V1}/{path}{separator}limit=200"))[0] == 200
+        for limit in ("0", "201", "many"):
+            status, answer = await ann.call("GET", f"{V1}/{path}{separator}limit={limit}")
+            assert (status, list(answer["error"]["fields"])) == (400, ["limit"]), path
+
+
 async def test_a_deleted_peer_stays_without_a_name(house: House, ann: Person, bob: Person) -> None:
     await say(ann, bob, "c1", "hello")
     await house.owners["auth"].database.run(lambda tx: tx.accounts.delete(bob.id))
