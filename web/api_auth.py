@@ -1,6 +1,6 @@
 """HTTP routes of accounts and sessions."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
@@ -18,6 +18,7 @@ from protocols.auth import (
     SignedIn,
 )
 from protocols.errors import Refusal
+from protocols.mail import Command
 from protocols.values import User, rfc3339
 from web.paging import Newest
 from web.routing import API, Call, Reply, Route, Strict
@@ -120,6 +121,17 @@ async def _sign_in(call: Call[Credentials, None]) -> Reply:
     return signed(call, await log_in(call, call.body.username, call.body.password))
 
 
+R = TypeVar("R")
+
+
+async def _ask(call: Call[Any, Any], command: Command[R], within: float, person: str = "") -> R:
+    services = call.services
+    # Nobody is to wait for the whole of it when it is known that there will be no answer.
+    if services.hub.state("auth") == "down":
+        raise Refusal("unavailable", "Signing in is paused; please try again in a moment.", retry_after=2)
+    return await services.post.ask("auth", command, within=within, id=call.command_id, person=person)
+
+
 async def register(
     call: Call[Any, Any], username: str, password: str, *, display_name: str, invitation: str
 ) -> SignedIn:
@@ -132,7 +144,7 @@ async def register(
         agent=_agent(call.request),
         address=call.services.security.address(call.request),
     )
-    return await call.services.post.ask("auth", command, within=HASHING, id=call.command_id)
+    return await _ask(call, command, HASHING)
 
 
 async def log_in(call: Call[Any, Any], username: str, password: str) -> SignedIn:
@@ -144,14 +156,14 @@ async def log_in(call: Call[Any, Any], username: str, password: str) -> SignedIn
         agent=_agent(call.request),
         address=call.services.security.address(call.request),
     )
-    return await call.services.post.ask("auth", command, within=HASHING, id=call.command_id)
+    return await _ask(call, command, HASHING)
 
 
 async def _refresh(call: Call[RefreshToken, None]) -> Reply:
     token = call.body.refresh_token or call.services.cookies.refresh(call.request)
     if not token:
         raise Refusal("unauthenticated")
-    signed_in = await call.services.post.ask("auth", Refresh(token=token), within=WITHIN, id=call.command_id)
+    signed_in = await _ask(call, Refresh(token=token), WITHIN)
     return signed(call, signed_in)
 
 
@@ -203,7 +215,7 @@ async def _end_session(call: Call[None, None]) -> None:
 async def _change_password(call: Call[NewPassword, None]) -> None:
     command = ChangePassword(session=call.me.session, current=call.body.current_password, new=call.body.new_password)
     try:
-        await call.services.post.ask("auth", command, within=HASHING, id=call.command_id, person=call.me.user)
+        await _ask(call, command, HASHING, call.me.user)
     except Refusal as refusal:
         body = refusal.body
         # The mail has names of its own for what the body's fields are called.
@@ -217,13 +229,13 @@ async def _me(call: Call[None, None]) -> Me:
 
 async def _change_profile(call: Call[Profile, None]) -> Me:
     command = ChangeProfile(display_name=call.body.display_name)
-    user = await call.services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=call.me.user)
+    user = await _ask(call, command, WITHIN, call.me.user)
     return Me(user, call.me.session)
 
 
 async def _delete_account(call: Call[Password, None]) -> Reply:
     command = DeleteAccount(password=call.body.password)
-    await call.services.post.ask("auth", command, within=HASHING, id=call.command_id, person=call.me.user)
+    await _ask(call, command, HASHING, call.me.user)
     call.services.authenticator.forget(call.me.session)
     return Reply(None, finish=call.services.cookies.clear)
 

@@ -78,22 +78,14 @@ async def serve_owner(
         await actor.started()
         senders = frozenset(broker_user(settings, name) for name in SENDERS)
         mailbox = Mailbox(actor, database, environment, vitals, senders)
-        subscriptions = mailbox.subscriptions()
-        begin = subscriptions.on_up
-
-        def on_up(life: int) -> None:
-            if begin:
-                begin(life)
-            vitals.beat_soon()
-
-        broker = _broker(environment, actor.name, actor.name, replace(subscriptions, on_up=on_up))
+        subscriptions = _and_beat(mailbox.subscriptions(), vitals)
+        broker = _broker(environment, actor.name, actor.name, subscriptions)
         outlet = Outlet(broker, settings.broker, actor.name, environment.new_id(), vitals.degraded)
 
         async def depth() -> int:
-            try:
+            with contextlib.suppress(BrokerError):
                 return await broker.depth(actor.name)
-            except BrokerError:
-                return 0
+            return 0
 
         async def beat(state: str, note: str, waiting: int) -> None:
             # A beat that comes late says nothing; the next one does.
@@ -185,6 +177,18 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
     finally:
         await _cancel(tasks)
         notifier.close()
+
+
+def _and_beat(subscriptions: Subscriptions, vitals: Vitals) -> Subscriptions:
+    """Beat as soon as the fronts can hear it: they have taken the silence for an end."""
+    begin = subscriptions.on_up
+
+    def on_up(life: int) -> None:
+        if begin:
+            begin(life)
+        vitals.beat_soon()
+
+    return replace(subscriptions, on_up=on_up)
 
 
 def _broker(environment: Environment, instance: str, actor: str, subscriptions: Subscriptions) -> AmqpBroker:
