@@ -116,6 +116,11 @@ def test_nothing_is_sideways_or_too_small_at_any_width(olga: Person) -> None:
         for width in (320, 360, 768, 1024, 1280):
             page.set_viewport_size({"width": width, "height": 800})
             assert faults(page) == {"sideways": [], "small": []}, f"{scheme} at {width}"
+            card, graph = (page.locator(part).first.bounding_box() for part in ("#actors", "svg.past"))
+            assert card is not None
+            assert graph is not None
+            # As a card each graph is as wide as it; in a table it is a column.
+            assert graph["width"] > card["width"] * (0.8 if width < 1120 else 0.15), f"{scheme} at {width}"
 
 
 class Exposed(House):

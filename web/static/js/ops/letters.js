@@ -1,6 +1,6 @@
 // Dead letters: why each could not be handled, and what it holds only when somebody asks for it.
 
-import { shortOf, timeOf, wholeOf } from "../dates.js";
+import { dayLabel, timeOf, wholeOf } from "../dates.js";
 import { button, h } from "../view/dom.js";
 import { reasonOf } from "../view/overlay.js";
 import { say } from "./words.js";
@@ -43,7 +43,7 @@ export class LetterList {
         {},
         h("b", {}, letter.actor),
         " ",
-        h("time", { datetime: letter.at, title: wholeOf(letter.at) }, `${shortOf(letter.at)} ${timeOf(letter.at)}`),
+        h("time", { datetime: letter.at, title: wholeOf(letter.at) }, `${dayLabel(letter.at)} ${timeOf(letter.at)}`),
         " ",
         h("code", {}, letter.mark),
       ),
