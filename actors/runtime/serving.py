@@ -101,11 +101,7 @@ async def serve_owner(
             await _first_end([work, *others], stopping)
             vitals.stopping()
             mailbox.stop()
-            try:
-                async with asyncio.timeout(DRAIN):
-                    await work
-            except TimeoutError:
-                log.warning("stopped in the middle of a batch; its mail will come again")
+            await _drained(work, "stopped in the middle of a batch; its mail will come again")
             await beat("stopping", "", 0)
         finally:
             await _cancel([work, *others])
@@ -166,11 +162,7 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
         log.info("%s is ready", instance)
         await _first_end(tasks, stopping)
         vitals.stopping()
-        try:
-            async with asyncio.timeout(DRAIN):
-                await front.drain()
-        except TimeoutError:
-            log.warning("stopped before every socket was closed")
+        await _drained(front.drain(), "stopped before every socket was closed")
         if not await post.flush(FLUSH):
             # Those who sent it have no answer yet, so their clients will send it again.
             log.warning("stopped with mail that the broker has not taken")
@@ -216,6 +208,15 @@ def _listening_sockets() -> list[socket.socket]:
         return []
     count = int(os.environ.get("LISTEN_FDS", "0"))
     return [socket.socket(fileno=3 + number) for number in range(count)]
+
+
+async def _drained(work: Awaitable[None], otherwise: str) -> None:
+    """Wait for it within the bound of a stop; what is left then is safe, and is said in the log."""
+    try:
+        async with asyncio.timeout(DRAIN):
+            await work
+    except TimeoutError:
+        log.warning(otherwise)
 
 
 async def _unless_stopped(opening: Awaitable[Any], stopping: asyncio.Event) -> Any:
