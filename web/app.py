@@ -86,7 +86,11 @@ class AccessLog(AbstractAccessLogger):
         return log.isEnabledFor(logging.INFO)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        path = template(request) if isinstance(request, web.Request) else "unknown"
+        try:
+            path = template(request) if isinstance(request, web.Request) else "unknown"
+        except AssertionError:
+            # aiohttp's way to say that a broken request never came to a route.
+            path = "unknown"
         log.info(
             "%s %s %d",
             request.method,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from actors.runtime import Environment, Post
 from protocols.errors import Refusal
@@ -124,6 +125,13 @@ class Server:
 
         class Protocol(web.RequestHandler):
             """What cannot be read as HTTP reaches no application; its answer bears the same headers all the same."""
+
+            def log_exception(self, *args: Any, **named: Any) -> None:
+                if isinstance(named.get("exc_info"), HttpProcessingError):
+                    # A line and no traceback: whoever reaches the port could fill the log with them.
+                    log.info("refused what is no HTTP")
+                else:
+                    super().log_exception(*args, **named)
 
             def handle_error(self, *args: Any, **named: Any) -> web.StreamResponse:
                 # The library's own answer repeats what was sent, and is no JSON.
