@@ -5,8 +5,10 @@ import html.parser
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from actors.auth import signing
 from protocols.auth import DisableUser
 from tests.support.house import PASSWORD, House, open_house
 from tests.support.waiting import SCALE, eventually
@@ -127,6 +129,26 @@ async def test_a_disabled_account_is_out_within_a_second(house: House) -> None:
     await eventually(out, within=1.0)
     refresh = {"refresh_token": ann.refresh}
     assert (await house.call("POST", "/api/v1/auth/refresh", refresh))[0] == 401
+
+
+async def test_a_token_that_was_good_is_refused_everywhere(house: House) -> None:
+    ann = await house.person("ann.smith")
+    me = (await ann.call("GET", "/api/v1/me"))[1]
+    session = await house.owners["auth"].database.read(lambda tx: tx.sessions.get(me["session"]))
+    signer = signing.newest(house.environment.paths.secrets, 0)
+    now = house.environment.now()
+    for at, seconds, status in ((now, 60, 200), (now - 61_000, 60, 401), (now + 120_000, 60, 401)):
+        token, _ = signer.sign(session, "j", at, seconds)
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert (await house.call("GET", "/api/v1/me", None, **bearer))[0] == status
+        ann.access = token
+        if status == 200:
+            async with ann.socket():
+                continue
+        with pytest.raises(aiohttp.WSServerHandshakeError) as no:
+            async with ann.socket():
+                pass
+        assert no.value.status == status
 
 
 async def test_registrations_are_limited_by_the_address_behind_a_proxy(tmp_path: Path) -> None:
