@@ -88,6 +88,7 @@ class AddUser(Command[User], frozen=True, kw_only=True, tag="add_user"):
 
     durable: ClassVar[bool] = False
     secret: ClassVar[bool] = True
+    operator: ClassVar[bool] = True
     username: str
     password: str
     display_name: str = ""
@@ -98,6 +99,7 @@ class ResetPassword(Command[User], frozen=True, kw_only=True, tag="reset_passwor
 
     durable: ClassVar[bool] = False
     secret: ClassVar[bool] = True
+    operator: ClassVar[bool] = True
     username: str
     password: str
 
@@ -109,6 +111,7 @@ class DisableUser(Command[User], frozen=True, kw_only=True, tag="disable_user"):
     """
 
     durable: ClassVar[bool] = False
+    operator: ClassVar[bool] = True
     username: str
     disabled: bool = True
 
@@ -117,6 +120,7 @@ class SetOperator(Command[User], frozen=True, kw_only=True, tag="set_operator"):
     """The operator's: whether an account may open the operator's page. It holds from the next request on."""
 
     durable: ClassVar[bool] = False
+    operator: ClassVar[bool] = True
     username: str
     on: bool = True
 
@@ -133,4 +137,5 @@ class Invite(Command[Invitation], frozen=True, kw_only=True, tag="invite"):
 
     durable: ClassVar[bool] = False
     secret: ClassVar[bool] = True
+    operator: ClassVar[bool] = True
     days: int = 7

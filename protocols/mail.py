@@ -17,10 +17,12 @@ class Command(Struct, Generic[Reply], frozen=True, kw_only=True, tag_field="kind
 
     `durable`: must survive a crash of everything, so it is persistent and confirmed; others may be lost, and whoever
     asked is told by a deadline. `secret`: carries a password or token: never logged, never kept as a dead letter.
+    `operator`: only the command line may send it; the broker vouches for whose mail it is.
     """
 
     durable: ClassVar[bool] = True
     secret: ClassVar[bool] = False
+    operator: ClassVar[bool] = False
 
 
 class Done(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Where the broker is. Read anew at each connection attempt, because a private node may move to another port."""
 
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -35,6 +35,8 @@ def broker_url(settings: Settings, paths: Paths, user: str) -> str:
             endpoint = msgspec.json.decode(path.read_bytes(), type=Endpoint)
         except OSError as error:
             raise SettingsError("broker.url", f"the private broker was never started ({path} is missing)") from error
+        except msgspec.DecodeError as error:
+            raise SettingsError("broker.url", f"{path} is damaged: {error}") from error
         password = secret(paths, f"broker-{user}")
         return f"amqp://{user}:{password}@127.0.0.1:{endpoint.port}/{endpoint.virtual_host}"
     parts = urlsplit(settings.broker.url)
@@ -42,7 +44,7 @@ def broker_url(settings: Settings, paths: Paths, user: str) -> str:
         return settings.broker.url
     password = read(Path(settings.base, settings.broker.password_file).expanduser())
     host = parts.netloc.rpartition("@")[2]
-    credentials = f"{quote(parts.username or 'guest', safe='')}:{quote(password, safe='')}"
+    credentials = f"{quote(unquote(parts.username or 'guest'), safe='')}:{quote(password, safe='')}"
     return urlunsplit(parts._replace(netloc=f"{credentials}@{host}"))
 
 
@@ -50,4 +52,4 @@ def broker_user(settings: Settings, actor: str) -> str:
     """The broker user under which an actor's mail arrives: its own, or the one that all share elsewhere."""
     if settings.broker.managed:
         return actor
-    return urlsplit(settings.broker.url).username or "guest"
+    return unquote(urlsplit(settings.broker.url).username or "guest")

@@ -51,7 +51,10 @@ class _Undone(Exception):  # noqa: N818  (not an error: the mail stays where it 
 
 
 class Mailbox(Generic[U]):
-    """Reads one actor's mail until told to stop. `subscriptions` is what the broker is to call it with."""
+    """Reads one actor's mail until told to stop. `subscriptions` is what the broker is to call it with.
+
+    `senders` are the broker users whose mail is taken, and `operator` the one of them that is the command line.
+    """
 
     def __init__(
         self,
@@ -60,12 +63,15 @@ class Mailbox(Generic[U]):
         environment: Environment,
         vitals: Vitals,
         senders: frozenset[str],
+        *,
+        operator: str = "cli",
     ) -> None:
         self._actor = actor
         self._database = database
         self._environment = environment
         self._vitals = vitals
         self._senders = senders
+        self._operator = operator
         self._understand = Understanding(actor.handlers())
         self._timers = [(timer, environment.monotonic() + timer.seconds) for timer in actor.timers()]
         self._housekeeping = environment.monotonic() + HOUSEKEEPING
@@ -182,7 +188,11 @@ class Mailbox(Generic[U]):
             entry.result = Result(error=ErrorBody("invalid", TABLE["invalid"].message))
             self._ready.append(entry)
             return
-        if work.handler.prepare is None:
+        if work.handler.command.operator and entry.delivery.user != self._operator:
+            # A front that somebody took over must not be able to reset passwords.
+            log.error("an operator's command came from broker user %r", entry.delivery.user)
+            entry.result = Result(error=ErrorBody("forbidden", TABLE["forbidden"].message))
+        if work.handler.prepare is None or entry.result is not None:
             self._ready.append(entry)
             return
         task = asyncio.create_task(self._prepare(entry, work, work.handler.prepare))

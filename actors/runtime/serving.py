@@ -77,7 +77,8 @@ async def serve_owner(
         actor.read = database.read
         await actor.started()
         senders = frozenset(broker_user(settings, name) for name in SENDERS)
-        mailbox = Mailbox(actor, database, environment, vitals, senders)
+        operator = broker_user(settings, "cli")
+        mailbox = Mailbox(actor, database, environment, vitals, senders, operator=operator)
         subscriptions = _and_beat(mailbox.subscriptions(), vitals)
         broker = _broker(environment, actor.name, actor.name, subscriptions)
         outlet = Outlet(broker, settings.broker, actor.name, environment.new_id(), vitals.degraded)

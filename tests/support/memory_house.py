@@ -112,7 +112,9 @@ class House:
         self.signs.last = 0.0
         actor = self.kind(environment)
         actor.refusing = lambda: self.refusing
-        self.mailbox: Mailbox[TallyUnit] = Mailbox(actor, self.database, environment, self.signs, frozenset({"front"}))
+        self.mailbox: Mailbox[TallyUnit] = Mailbox(
+            actor, self.database, environment, self.signs, frozenset({"front", "cli"})
+        )
         outlet = Outlet(self.broker, CONFIGURATION.broker, "router", f"run {self.runs}", self.signs.degraded)
         self.broker.cut()
         self.broker.subscriptions = self.mailbox.subscriptions()

@@ -39,6 +39,11 @@ class Write(Command[Written], frozen=True, kw_only=True, tag="write"):
     word: str
 
 
+class Decree(Command[Written], frozen=True, kw_only=True, tag="decree"):
+    operator: ClassVar[bool] = True
+    word: str
+
+
 class Slow(Command[Done], frozen=True, kw_only=True, tag="slow"):
     durable: ClassVar[bool] = False
     secret: ClassVar[bool] = True
@@ -68,6 +73,10 @@ class Tally(Actor[TallyUnit]):
         if word == LOCKED and (tx.databases / "locked").exists():
             raise Refusal("unavailable", "told to wait")
         return Written(place=place)
+
+    @handles(Decree)
+    def decree(self, tx: TallyUnit, mail: Mail[Decree]) -> Written:
+        return Written(place=tx.add(mail.person, mail.command.word))
 
     async def wait(self, mail: Mail[Slow]) -> float:
         await asyncio.sleep(mail.command.seconds)

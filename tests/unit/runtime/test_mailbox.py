@@ -13,7 +13,7 @@ from actors.runtime.broker import Outgoing
 from protocols.errors import Refusal
 from protocols.mail import Command, Done, Envelope, Push, decode_envelope, encoder
 from tests.support.memory_house import QUEUE, House, Mortal
-from tests.support.tally import DEADLY, Slow, TallyUnit, Write, Written
+from tests.support.tally import DEADLY, Decree, Slow, TallyUnit, Write, Written
 from tests.support.virtual_time import run_virtually
 
 
@@ -110,6 +110,20 @@ def test_a_long_harmless_redelivery_costs_two_commits_a_batch() -> None:
         # 20 batches of two commands.
         assert house.database.commits - before <= 41
         assert len(house.database.unit.words()) == 40
+
+    run_virtually(test())
+
+
+def test_an_operators_command_is_taken_from_the_command_line_alone() -> None:
+    async def test() -> None:
+        house = House()
+        for user, word in (("front", "evil"), ("cli", "good")):
+            body = encoder.encode(Envelope(sender=f"{user}:x", items=[house.item(Decree(word=word))]))
+            house.broker.put(Outgoing("", QUEUE, body, durable=True), user=user)
+        house.told.clear()
+        await house.ended()
+        assert house.database.unit.words() == ["good"]
+        assert [outcome.error.code if outcome.error else "" for outcome in house.outcomes()] == ["forbidden", ""]
 
     run_virtually(test())
 
