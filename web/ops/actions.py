@@ -18,6 +18,7 @@ REMEMBERED: Final = 256
 """Actions under way, and commands that are recognised when they are repeated."""
 
 log: Final = logging.getLogger(__name__)
+security: Final = logging.getLogger("parley.security")
 
 
 class Doer(Protocol):
@@ -93,7 +94,7 @@ class Actions:
             outcome = f"refused: {refusal.body.message}"
             raise
         finally:
-            log.warning("operator %s: %s: %s", who.username, what, outcome)
+            security.warning("operator_acted", extra={"user": who.id, "what": what, "outcome": outcome})
             try:
                 await self._audit.write(who, what, outcome, command_id)
             except Refusal:

@@ -48,6 +48,13 @@ def test_it_is_written_down_before_and_after() -> None:
     assert world.seen == ["olga kill router: asked (c1)", "do kill router", "olga kill router: done (c1)"]
 
 
+def test_it_is_an_event_for_whoever_guards_the_installation(caplog: pytest.LogCaptureFixture) -> None:
+    run_virtually(actions(World()).act(OLGA, "kill", "router", "c1"))
+    (record,) = [record for record in caplog.records if record.name == "parley.security"]
+    told = {name: vars(record)[name] for name in ("message", "user", "what", "outcome")}
+    assert told == {"message": "operator_acted", "user": "u1", "what": "kill router", "outcome": "done"}
+
+
 def test_what_cannot_be_written_down_is_not_done() -> None:
     world = World()
     world.full = True
