@@ -159,6 +159,7 @@ async def test_logging_out_while_auth_is_stopped_is_done_when_it_is_back(house: 
         assert all("Max-Age=0" in line for line in answer.headers.getall("Set-Cookie"))
     async with ann.socket() as hers:
         auth.running.set()
+        auth.beat()
         assert await hers.closed() == 4001
     status, _ = await house.call("POST", "/api/v1/auth/refresh", {"refresh_token": ann.refresh})
     assert status == 401
