@@ -17,7 +17,7 @@ run: setup ## set up if needed, start everything, print the address; Ctrl-C stop
 	@exec .venv/bin/parley up
 
 test: setup-dev ## set up if needed and run every test; ARGS= goes to pytest
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: .venv/.installed-dev ## lint, format, types, import directions
 	@.venv/bin/ruff check .
