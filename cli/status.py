@@ -10,9 +10,7 @@ from typing import Any
 
 from cli import colour
 from settings import Paths, load
-from supervision import proc
-from supervision.client import NothingRunningError, ask
-from supervision.control import Request
+from supervision.client import NothingRunningError, Request, ask, measure
 
 _PERIOD = 1.0
 _COLOURS = {"running": 32, "starting": 36, "stopping": 36, "stopped": 90, "backoff": 33, "failing": 31}
@@ -44,11 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 def snapshot(paths: Paths) -> dict[str, Any]:
     """The supervisor's answer with each process's memory in bytes. Raises NothingRunningError."""
-    status: dict[str, Any] = ask(paths, Request("status"))
-    # Measured here: walking a large process's pages takes milliseconds, which the supervisor does not have.
-    status["supervisor"]["memory"] = proc.own_memory(status["supervisor"]["pid"])
-    for actor in status["actors"]:
-        actor["memory"] = None if actor["pid"] is None else proc.memory(actor["pid"])
+    status: dict[str, Any] = measure(ask(paths, Request("status")))
     return status
 
 
