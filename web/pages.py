@@ -14,7 +14,7 @@ from web import api_auth
 from web.assets import Assets
 from web.authentication import Caller
 from web.dispatch import SERVICES, guard_origin, read_body, shown
-from web.ops.rights import named, operator
+from web.ops.rights import account, named, operator
 from web.routing import Call
 from web.templates import page
 
@@ -117,6 +117,7 @@ async def _shell(request: web.Request, name: str, conversation_id: str | None = 
         raise web.HTTPFound("/login")
     boot = {
         "user": {"id": user.id, "username": user.username, "display_name": user.display_name},
+        "operator": await account(request.app[SERVICES], caller.user) is not None,
         "page": name,
         "conversation": conversation_id,
         "asset_version": request.app[ASSETS].version,

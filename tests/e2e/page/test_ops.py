@@ -22,7 +22,8 @@ def olga(meet: Meet, house: House) -> Person:
     """An operator before the page."""
     one = meet("Olga")
     house.parley("user", "operator", one.username)
-    one.page.goto(f"{house.origin}/ops")
+    one.page.goto(f"{house.origin}/settings")
+    one.page.get_by_role("link", name="What runs here").click()
     expect(one.page.locator("#live")).to_have_text("Live")
     return one
 
@@ -92,6 +93,9 @@ def test_the_page_survives_the_front_that_it_kills(olga: Person) -> None:
 
 def test_whoever_is_no_operator_finds_nothing(meet: Meet, house: House) -> None:
     ada = meet("Ada")
+    ada.page.goto(f"{house.origin}/settings")
+    expect(ada.page.get_by_role("button", name="Log out")).to_be_visible()
+    expect(ada.page.locator("a[href='/ops']")).to_have_count(0)
     for path in ("/ops", "/nowhere"):
         answer = ada.page.goto(f"{house.origin}{path}")
         assert answer is not None

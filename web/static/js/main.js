@@ -119,7 +119,12 @@ class Page {
     const { client, people, drafts, places, go } = this;
     if (page === "contacts") return new PeoplePage({ client, people, copyLink: () => this.copyLink() });
     if (page === "settings") {
-      return new SettingsPage({ client, leave: (path) => this.leave(path), unsent: () => this.unsent() });
+      return new SettingsPage({
+        client,
+        operator: boot.operator,
+        leave: (path) => this.leave(path),
+        unsent: () => this.unsent(),
+      });
     }
     if (id) return new Chat({ client, drafts, places, people, go, id, limit: BODY_LIMIT });
     return new NothingChosen(this.store);

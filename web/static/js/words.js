@@ -153,6 +153,7 @@ const ENGLISH = {
   "settings.sessions.used": "Last used {time}",
   "settings.sessions.end": "Sign out",
   "settings.account": "Account",
+  "settings.ops": "What runs here",
   "settings.logout": "Log out",
   "settings.logout.ask": { one: "{n} message has not been sent yet.", other: "{n} messages have not been sent yet." },
   "settings.logout.hint": "Logging out clears what waits on this device.",

@@ -13,9 +13,9 @@ export function setTheme(theme) {
 }
 
 export class SettingsPage {
-  /** `leave(path)` forgets this person at this browser and goes there. */
-  constructor({ client, leave, unsent }) {
-    Object.assign(this, { client, leave, unsent });
+  /** `leave(path)` forgets this person at this browser and goes there; `operator` shows the way to /ops. */
+  constructor({ client, operator, leave, unsent }) {
+    Object.assign(this, { client, operator, leave, unsent });
     this.store = client.store;
     this.profile = h("div.profile");
     this.sessions = h("div.card");
@@ -134,6 +134,7 @@ export class SettingsPage {
     return h(
       "div.account-actions",
       {},
+      this.operator && h("a.button", { href: "/ops" }, say("settings.ops")),
       button(say("settings.logout"), () => this.logOut(), ".primary"),
       button(say("settings.delete"), () => this.deleteAccount(), ".danger"),
     );
