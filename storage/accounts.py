@@ -94,7 +94,8 @@ class Accounts:
     def search(self, text: str, limit: int) -> list[User]:
         """Active persons whose username or display name contains `text`; those it begins come first."""
         wanted = fold(text).strip()
-        if not wanted:
+        # LIKE ends its pattern at a zero byte, so that one alone would find everybody. No name holds any.
+        if not wanted or "\0" in wanted:
             return []
         escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         rows = self._connection.execute(

@@ -115,6 +115,7 @@ class AuthContract:
         assert search("\\") == ["dan"]
         assert search("_") == ["ann_1"]
         assert search("  ") == []
+        assert search("\0\0") == search("a\0") == []
         assert search("' OR 1=1 --") == []
 
     def test_pages_of_accounts_follow_on(self, tx: AuthUnit) -> None:
