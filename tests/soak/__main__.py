@@ -19,7 +19,6 @@ from msgspec import Struct
 from cli.exits import INTERRUPTED
 from settings import load
 from supervision import broker
-from supervision.client import NothingRunningError
 from tests.soak import doors, killing, standins
 from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
 from tests.soak.installation import make
@@ -98,9 +97,9 @@ def _play(name: str, numbers: Numbers) -> list[Figure]:
         home = make(Path(folder) / "data", _free_port(), whole=whole)
         try:
             return part(home, numbers, lambda text: _tell(name, text))
-        except (AssertionError, OSError, NothingRunningError) as error:
+        except (AssertionError, OSError) as error:
             # A wait that was too long is a promise that was broken, and the other parts have theirs to show.
-            return [Figure(name=name, goal="comes to its end", measured=str(error), kept=False)]
+            return [Figure(name=name, goal="comes to its end", measured=f"{type(error).__name__}: {error}", kept=False)]
         finally:
             home.clear()
 

@@ -46,13 +46,19 @@ class Running:
     journal: Journal
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """The supervisor's rows by name, without memory."""
-        return {row["name"]: row for row in ask(self.home.paths, Request("status"))["actors"]}
+        """The supervisor's rows by name, without memory. Raises AssertionError when it does not answer."""
+        try:
+            return {row["name"]: row for row in ask(self.home.paths, Request("status"))["actors"]}
+        except NothingRunningError as error:
+            said = [line.text for line in self.journal.read()[-3:]]
+            raise AssertionError(
+                f"no answer; the supervisor's exit is {self.process.poll()}, it said {said}"
+            ) from error
 
     def answers(self) -> bool:
         try:
             return bool(self.rows())
-        except NothingRunningError:
+        except AssertionError:
             return False
 
     def pid(self, name: str) -> int:
@@ -89,7 +95,7 @@ def started(home: StandIns, **env: str) -> Iterator[Running]:
     one = Running(home, process, Journal(log))
     try:
         eventually_sync(lambda: process.poll() is not None or one.answers(), 20.0)
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, f"exit {process.returncode}: {process.communicate()[0]}"
         yield one
     finally:
         if process.poll() is None:
