@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from actors.runtime import Environment, Post
 from protocols.mail import FrontMail
+from web.health import figures
 from web.server import Server
 
 
@@ -24,6 +25,10 @@ class Front:
     def receive(self, mail: FrontMail) -> None:
         """A push batch or a beat, in order; nothing in here waits."""
         self._server.services.hub.receive(mail)
+
+    def figures(self) -> dict[str, int]:
+        """What this front counts, for the others to tell."""
+        return figures(self._server.services)
 
     def missed(self) -> None:
         """Pushes may have been missed: every socket reads on from the logs."""

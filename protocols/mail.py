@@ -149,7 +149,17 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     redeliveries: int = 0
 
 
-FrontMail = PushBatch | Beat
+class FrontBeat(Struct, frozen=True, kw_only=True, tag="front_beat"):
+    """What one front counts, every 2 s, for the others: whichever is asked for figures answers for all.
+
+    `figures` maps a sample in Prometheus' words, labels included, to its value.
+    """
+
+    source: str
+    figures: dict[str, int]
+
+
+FrontMail = PushBatch | Beat | FrontBeat
 
 encoder = msgpack.Encoder()
 decode_envelope = msgpack.Decoder(Envelope).decode

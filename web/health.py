@@ -95,8 +95,7 @@ def _row(services: Services, name: str) -> ActorRow:
 
 
 def _lines(services: Services) -> Iterator[str]:
-    hub, counters = services.hub, services.counters
-    front = services.post.incarnation.partition(":")[0]
+    hub = services.hub
     yield from _family(
         "parley_actor_up",
         "gauge",
@@ -116,30 +115,44 @@ def _lines(services: Services) -> Iterator[str]:
         "Batches an actor has pushed since its start.",
         ((f'{{actor="{name}"}}', source.number) for name, source in sources),
     )
-    yield from _family(
-        "parley_gaps_total",
-        "counter",
-        "Times this front has missed pushes of an actor.",
-        ((f'{{front="{front}",actor="{name}"}}', source.missed) for name, source in sources),
-    )
+    samples = {**hub.figures_of_others(), **figures(services)}
+    for name, kind, text in _FAMILIES:
+        rows = sorted((sample, value) for sample, value in samples.items() if sample.partition("{")[0] == name)
+        yield from _family(name, kind, text, ((sample.removeprefix(name), value) for sample, value in rows))
+
+
+_FAMILIES: Final = (
+    ("parley_gaps_total", "counter", "Times a front has missed pushes of an actor."),
+    ("parley_sockets", "gauge", "Open sockets."),
+    ("parley_commands_waiting", "gauge", "Commands whose outcome is waited for."),
+    ("parley_frames_received_total", "counter", "Frames from clients."),
+    ("parley_frames_sent_total", "counter", "Frames to clients."),
+    ("parley_sockets_cut_total", "counter", "Sockets cut off for reading too slowly."),
+    ("parley_http_requests_total", "counter", "Requests answered, by declared path."),
+)
+"""What every front counts by itself: each sample is labelled with its front."""
+
+
+def figures(services: Services) -> dict[str, int]:
+    """What this front counts, by sample."""
+    hub, counters = services.hub, services.counters
+    front = services.post.incarnation.partition(":")[0]
     own = f'{{front="{front}"}}'
-    for name, kind, text, value in (
-        ("parley_sockets", "gauge", "Open sockets.", len(hub.ports)),
-        ("parley_commands_waiting", "gauge", "Commands whose outcome is waited for.", hub.waiting),
-        ("parley_frames_received_total", "counter", "Frames from clients.", counters.frames_in),
-        ("parley_frames_sent_total", "counter", "Frames to clients.", counters.frames_out),
-        ("parley_sockets_cut_total", "counter", "Sockets cut off for reading too slowly.", counters.cut),
-    ):
-        yield from _family(name, kind, text, [(own, value)])
-    yield from _family(
-        "parley_http_requests_total",
-        "counter",
-        "Requests answered, by declared path.",
-        (
-            (f'{{front="{front}",method="{method}",path="{path}",status="{status}"}}', count)
-            for (method, path, status), count in sorted(counters.requests.items())
-        ),
-    )
+    return {
+        f"parley_sockets{own}": len(hub.ports),
+        f"parley_commands_waiting{own}": hub.waiting,
+        f"parley_frames_received_total{own}": counters.frames_in,
+        f"parley_frames_sent_total{own}": counters.frames_out,
+        f"parley_sockets_cut_total{own}": counters.cut,
+        **{
+            f'parley_gaps_total{{front="{front}",actor="{name}"}}': source.missed
+            for name, source in hub.sources.items()
+        },
+        **{
+            f'parley_http_requests_total{{front="{front}",method="{method}",path="{path}",status="{status}"}}': count
+            for (method, path, status), count in counters.requests.items()
+        },
+    }
 
 
 def _family(name: str, kind: str, text: str, rows: Iterable[tuple[str, int]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from protocols.frames import ActorFrame, ActorState
-from protocols.mail import Beat, Command, FrontMail, Outcome, Push, PushBatch
+from protocols.mail import Beat, Command, FrontBeat, FrontMail, Outcome, Push, PushBatch
 from settings.owners import OWNERS
 
 BEATS_MISSED: Final = 3
@@ -115,6 +115,7 @@ class Hub:
         self._due: set[Port] = set()
         self._announced: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
+        self._fronts: dict[str, tuple[float, dict[str, int]]] = {}
         self.nobody = asyncio.Event()
         self.nobody.set()
 
@@ -220,7 +221,9 @@ class Hub:
 
     def receive(self, mail: FrontMail) -> None:
         """Take a push batch or a beat, in the order of their arrival."""
-        if isinstance(mail, PushBatch):
+        if isinstance(mail, FrontBeat):
+            self._fronts[mail.source] = (self._monotonic(), mail.figures)
+        elif isinstance(mail, PushBatch):
             known = self.sources.get(mail.source)
             # An owner that did not learn whether the broker took a batch sends it again.
             if known and known.incarnation == mail.incarnation and mail.number <= known.number:
@@ -325,6 +328,13 @@ class Hub:
             return "down"
         return source.state if source else "running"
 
+    def figures_of_others(self) -> dict[str, int]:
+        """What the other fronts counted, as far as they were heard of late."""
+        own = self._teller.incarnation.partition(":")[0]
+        heard = self._monotonic() - self._silence
+        self._fronts = {name: told for name, told in self._fronts.items() if told[0] > heard and name != own}
+        return {sample: value for _, figures in self._fronts.values() for sample, value in figures.items()}
+
     def states(self) -> list[ActorState]:
         return [ActorState(name, self.state(name)) for name in self._owners()]
 
@@ -350,4 +360,4 @@ class Hub:
             self.look()
 
     def _owners(self) -> list[str]:
-        return [*OWNERS, *(name for name in self.sources if name not in OWNERS and not name.startswith("front"))]
+        return [*OWNERS, *(name for name in self.sources if name not in OWNERS)]

@@ -12,8 +12,9 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from actors.runtime import topology
 from actors.runtime.amqp import AmqpBroker
-from actors.runtime.broker import BrokerError, Subscriptions
+from actors.runtime.broker import BrokerError, Outgoing, Subscriptions
 from actors.runtime.declaration import Actor, JournaledUnit
 from actors.runtime.environment import Environment
 from actors.runtime.mailbox import DatabasePort, Mailbox, U_co
@@ -21,7 +22,7 @@ from actors.runtime.outlet import Outlet
 from actors.runtime.postroom import PostRoom
 from actors.runtime.process import on_stop
 from actors.runtime.vitals import Notifier, Vitals
-from protocols.mail import FrontMail, decode_front_mail
+from protocols.mail import FrontBeat, FrontMail, decode_front_mail, encoder
 from settings.endpoint import broker_url, broker_user
 
 DRAIN = 5.0
@@ -51,6 +52,9 @@ class Front(Protocol):
 
     def receive(self, mail: FrontMail) -> None:
         """Called in order for every push batch and beat; must not block."""
+
+    def figures(self) -> dict[str, int]:
+        """What this front counts, for the others to tell."""
 
     def missed(self) -> None:
         """Called when pushes may have been missed: everything is to be read again from the logs."""
@@ -149,13 +153,17 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
         vitals.alive()
         return 0
 
-    async def no_beat(_state: str, _note: str, _depth: int) -> None:
-        """Nobody needs a front's beat: each is of use only to those connected to it."""
+    async def beat(_state: str, _note: str, _depth: int) -> None:
+        told = FrontBeat(source=instance, figures=front.figures())
+        # One that comes late says nothing; the next one does.
+        with contextlib.suppress(BrokerError, TimeoutError):
+            async with asyncio.timeout(BEAT_WITHIN):
+                await broker.publish(Outgoing(topology.fronts(settings.broker), "", encoder.encode(told)))
 
     tasks = [
         asyncio.create_task(broker.run()),
         asyncio.create_task(post.run()),
-        asyncio.create_task(vitals.beats(nothing_waits, no_beat)),
+        asyncio.create_task(vitals.beats(nothing_waits, beat)),
     ]
     try:
         await front.start(_listening_sockets())
@@ -198,7 +206,8 @@ def _broker(environment: Environment, instance: str, actor: str, subscriptions: 
 
 def _sources(environment: Environment) -> Callable[[str, str], bool]:
     def allowed(user: str, source: str) -> bool:
-        return user == broker_user(environment.settings, source)
+        # A front names itself with its number, and the broker knows it without.
+        return user == broker_user(environment.settings, source.partition(".")[0])
 
     return allowed
 

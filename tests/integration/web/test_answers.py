@@ -11,6 +11,7 @@ import pytest
 from multidict import CIMultiDict
 
 from protocols.errors import Refusal
+from protocols.mail import FrontBeat
 from tests.support.house import PASSWORD, House, open_house
 from tests.support.waiting import SCALE
 from web.security import CSP
@@ -200,12 +201,15 @@ async def test_readiness_follows_the_actors(house: House) -> None:
 async def test_metrics_tell_of_actors_requests_and_sockets(house: House) -> None:
     ann = await house.person("ann.smith")
     await house.call("PROPFIND", "/chat")
+    house.front.receive(FrontBeat(source="front.2", figures={'parley_sockets{front="front.2"}': 7}))
     async with ann.socket():
         _, headers, text = await headers_of(house, "GET", "/metrics")
     assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
     lines = text.splitlines()
     assert 'parley_actor_up{actor="router"} 1' in lines
     assert 'parley_sockets{front="front.1"} 1' in lines
+    assert 'parley_sockets{front="front.2"} 7' in lines
+    assert len([line for line in lines if line == "# TYPE parley_sockets gauge"]) == 1
     register = 'method="POST",path="/api/v1/auth/register",status="201"'
     assert f'parley_http_requests_total{{front="front.1",{register}}} 1' in lines
     assert 'parley_http_requests_total{front="front.1",method="OTHER",path="unknown",status="405"} 1' in lines

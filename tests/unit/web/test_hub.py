@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from protocols.errors import Refusal
-from protocols.mail import Beat, Command, FrontItem, Outcome, Push, PushBatch, SessionsOver
+from protocols.mail import Beat, Command, FrontBeat, FrontItem, Outcome, Push, PushBatch, SessionsOver
 from protocols.router import SendMessage
 from web.hub import Hub
 
@@ -231,6 +231,22 @@ def test_owners_that_were_never_heard_are_down_after_a_while(world: World) -> No
     assert states(world)["router"] == "running"
     world.now += 7
     assert states(world)["router"] == "down"
+
+
+def test_figures_of_the_other_fronts_are_told_while_they_are_heard(world: World) -> None:
+    port = FakePort("ann")
+    world.hub.join(port)
+    for source, sockets in (("front.1", 1), ("front.2", 2), ("front.3", 3)):
+        world.hub.receive(FrontBeat(source=source, figures={f'parley_sockets{{front="{source}"}}': sockets}))
+    assert world.hub.figures_of_others() == {
+        'parley_sockets{front="front.2"}': 2,
+        'parley_sockets{front="front.3"}': 3,
+    }
+    world.now += 5
+    world.hub.receive(FrontBeat(source="front.2", figures={'parley_sockets{front="front.2"}': 4}))
+    world.now += 5
+    assert world.hub.figures_of_others() == {'parley_sockets{front="front.2"}': 4}
+    assert port.events == []
 
 
 def test_a_front_that_was_deaf_takes_nobodys_silence_amiss(world: World) -> None:
