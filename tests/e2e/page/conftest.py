@@ -1,6 +1,7 @@
 """One chromium for all tests of the page; people of their own for each test."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,18 @@ def house(installation: Installation) -> House:
     return one
 
 
-@pytest.fixture(scope="session")
+# For a file and not for the run: its loop runs for as long as it does, and async tests of the same process need theirs.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     if CHROMIUM is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("chromium is not installed")
         pytest.skip("chromium is not installed")
     with sync_playwright() as one:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     with browser(playwright) as one:
         yield one
