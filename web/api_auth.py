@@ -127,7 +127,7 @@ R = TypeVar("R")
 async def _ask(call: Call[Any, Any], command: Command[R], within: float, person: str = "") -> R:
     services = call.services
     # Nobody is to wait for the whole of it when it is known that there will be no answer.
-    if services.hub.state("auth") == "down":
+    if services.gone("auth"):
         raise Refusal("unavailable", "Signing in is paused; please try again in a moment.", retry_after=2)
     return await services.post.ask("auth", command, within=within, id=call.command_id, person=person)
 
@@ -183,7 +183,7 @@ async def _log_out(call: Call[RefreshToken, None]) -> Reply:
 async def _end(call: Call[Any, Any], user: str, session: str) -> None:
     """End a session, now or as soon as auth is back: nobody is to stay signed in because it is away."""
     services, command = call.services, EndSession(session=session)
-    if services.hub.state("auth") == "down":
+    if services.gone("auth"):
         services.hub.mention("auth", command, id=call.command_id, person=user)
     else:
         await services.post.ask("auth", command, within=WITHIN, id=call.command_id, person=user)

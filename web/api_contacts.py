@@ -203,7 +203,7 @@ async def _command(call: Call[Any, Any], command: Command[Relationship]) -> Rela
     if wait:
         raise Refusal("rate_limited", retry_after=wait)
     # A definite no at once is worth more to a person than a command that is done behind their back later.
-    if services.hub.state("contacts") == "down":
+    if services.gone("contacts"):
         raise Refusal("unavailable", "Contacts are paused at the moment.", retry_after=2.0)
     return await services.post.ask("contacts", command, within=WITHIN, id=call.command_id, person=me)
 

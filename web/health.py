@@ -83,7 +83,7 @@ def _status(services: Services, rows: Iterable[ActorRow]) -> str:
     states = {row.state for row in rows}
     if "starting" in states:
         return "starting"
-    if services.hub.silent:
+    if services.hub.silent and not services.post.connected:
         return "cut off"
     return "ready" if states == {"running"} else "degraded"
 

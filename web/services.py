@@ -32,3 +32,10 @@ class Services:
     counters: Counters
     authenticator: Authenticator
     ops: Desk
+
+    def gone(self, actor: str) -> bool:
+        """Whether it is known that an owner will not answer now, so that nobody need wait for it.
+
+        A front that cannot reach the broker knows nothing of the kind: nobody can be heard by it.
+        """
+        return self.post.connected and self.hub.state(actor) == "down"

@@ -14,6 +14,10 @@ class Post(Protocol):
     def incarnation(self) -> str:
         """Names this run of this process; outcomes of what it told come back under it."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker can be reached now. While it cannot, nobody's silence says anything."""
+
     def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002
         """Hand a durable command over. Its Outcome comes by push, with this correlation, whenever it is done.
 

@@ -44,6 +44,10 @@ class PostRoom(Post):
     def incarnation(self) -> str:
         return self._incarnation
 
+    @property
+    def connected(self) -> bool:
+        return bool(self._broker.reply_queue)
+
     def attach(self, broker: Broker) -> None:
         self._broker = broker
 

@@ -105,11 +105,16 @@ class LocalPost(Post):
         self._environment = environment
         self._owners = owners
         self._incarnation = f"{name}:test"
+        self.reachable = True
         self.full = False
 
     @property
     def incarnation(self) -> str:
         return self._incarnation
+
+    @property
+    def connected(self) -> bool:
+        return self.reachable
 
     def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002
         if self.full:

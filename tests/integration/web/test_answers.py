@@ -194,6 +194,9 @@ async def test_readiness_follows_the_actors(house: House) -> None:
     for owner in house.owners.values():
         owner.beat("stopping")
     status, answer = await house.call("GET", "/readyz")
+    assert (status, answer["status"]) == (200, "degraded")
+    house.post.reachable = False
+    status, answer = await house.call("GET", "/readyz")
     assert (status, answer["status"]) == (503, "cut off")
     assert (await house.call("GET", "/healthz"))[0] == 200
 
