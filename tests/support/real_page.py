@@ -152,7 +152,8 @@ class Person:
         self.page.wait_for_selector(".timeline[aria-busy=false]")
 
     def connected(self) -> None:
-        """Wait until nothing on the page tells of a lost connection."""
+        """Wait until the page has greeted the front, and nothing on it tells of a lost connection."""
+        self.page.wait_for_selector("html[data-link=up]", state="attached")
         self.page.wait_for_function("document.querySelectorAll('[data-strip=lost]').length === 0")
 
     def write(self, text: str) -> None:

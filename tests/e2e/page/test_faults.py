@@ -20,6 +20,7 @@ def test_a_dead_way_is_noticed_and_found_again(pair: Pair) -> None:
     wire = Wire(ada.page)
     ada.open(conversation)
     noor.open(conversation)
+    ada.connected()
     wire.cut = True
     began = time.monotonic()
     ada.write("into the void")

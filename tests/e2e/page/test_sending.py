@@ -72,6 +72,7 @@ def test_what_is_not_answered_survives_a_reload_in_order(pair: Pair) -> None:
     wire = Wire(ada.page)
     noor.open(conversation)
     ada.open(conversation)
+    ada.connected()
     wire.cut = True
     for text in ("one", "two", "three"):
         ada.write(text)
@@ -89,6 +90,7 @@ def test_a_bubble_says_what_it_waits_for_after_ten_seconds(pair: Pair) -> None:
     ada, _, conversation = pair
     wire = Wire(ada.page)
     ada.open(conversation)
+    ada.connected()
     wire.cut = True
     ada.write("is anybody there")
     expect(ada.page.locator(".late-note")).to_have_text("Waiting for connection", timeout=15_000)
@@ -99,6 +101,7 @@ def test_a_refused_message_says_why_and_offers_what_to_do(pair: Pair) -> None:
     wire = Wire(ada.page)
     ada.post(conversation, "good morning")
     ada.open(conversation)
+    ada.connected()
     wire.cut = True
     ada.write("we were friends once")
     noor.api("DELETE", f"/contacts/{ada.id}")

@@ -58,7 +58,10 @@ class Page {
       disk: this.disk,
       url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
       on: {
-        connection: (state) => this.strips.connectionIs(state),
+        connection: (state) => {
+          document.documentElement.dataset.link = state.up ? "up" : "down";
+          this.strips.connectionIs(state);
+        },
         outbox: (entry, what) => this.outboxChanged(entry, what),
         arrived: (frame) => this.view?.arrived?.(frame),
         online: () => this.view?.online?.(),
