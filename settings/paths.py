@@ -1,4 +1,4 @@
-"""Where things lie in an installation's data directory, and in its short-named run directory."""
+"""Where things lie in an installation's data directory, and in its run directory."""
 
 import hashlib
 import os
@@ -9,7 +9,13 @@ from settings.errors import SettingsError
 from settings.model import Settings
 
 RUN_HOME = Path("/tmp")  # noqa: S108  (the folder in it is made 0700, and its owner checked)
-"""Not XDG_RUNTIME_DIR: that one goes when its owner logs out, and with it a detached supervisor's sockets."""
+"""For sockets whose path would be too long in the data directory.
+
+Not XDG_RUNTIME_DIR: that one goes when its owner logs out, and with it a detached supervisor's sockets.
+"""
+
+RUN_LONGEST = 80
+"""Bytes of the run directory's path: a local socket's ends at 107, and its name takes up to 26 of them."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,12 @@ class Paths:
     @classmethod
     def of(cls, settings: Settings) -> "Paths":
         data = Path(settings.base, settings.data.dir).expanduser().resolve()
-        mark = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
-        return cls(data=data, run=RUN_HOME / f"parley-{os.getuid()}-{mark}")
+        run = data / "run"
+        if len(os.fsencode(run)) > RUN_LONGEST:
+            # Second choice, because whoever clears /tmp would cut a live supervisor off from its children.
+            mark = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
+            run = RUN_HOME / f"parley-{os.getuid()}-{mark}"
+        return cls(data=data, run=run)
 
     @property
     def databases(self) -> Path:
