@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
     """Add `dead` and what it does."""
     dead = subparsers.add_parser("dead", help="mail that could not be handled: list, show, replay, purge")
     actions = dead.add_subparsers(title="actions", metavar="ACTION", required=True)
-    listing = _action(actions, "list", _list, "one line a letter, the oldest first")
+    listing = _action(actions, "list", _list, "one line a letter, the oldest first", actor="?")
     listing.add_argument("--json", action="store_true", help="as JSON")
     _action(actions, "show", _show, "everything about one letter, its command included", which="one")
     _action(actions, "replay", _replay, "hand letters to the actor again, and take them away here", which="some")
@@ -90,9 +90,11 @@ def chosen(letters: Sequence[Found], marks: Sequence[str], every: bool) -> list[
     return list({found.mark: found for found in picked}.values())
 
 
-def _action(actions: Any, name: str, act: Act, text: str, which: str = "") -> argparse.ArgumentParser:
+def _action(
+    actions: Any, name: str, act: Act, text: str, *, which: str = "", actor: str | None = None
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=text)
-    parser.add_argument("actor", metavar="ACTOR", choices=ACTORS, help=", ".join(ACTORS))
+    parser.add_argument("actor", metavar="ACTOR", choices=ACTORS, nargs=actor, help=", ".join(ACTORS))
     if which == "one":
         parser.add_argument("mark", metavar="MARK", help="the letter's mark, or its beginning")
     if which == "some":
@@ -104,14 +106,17 @@ def _action(actions: Any, name: str, act: Act, text: str, which: str = "") -> ar
 
 
 async def _list(args: argparse.Namespace) -> str:
+    actors = [args.actor] if args.actor else ACTORS
     async with _opened() as office:
-        letters = await office.letters(args.actor)
+        letters = [found for actor in actors for found in await office.letters(actor)]
     if args.json:
         return json.dumps({"letters": [summary(found) for found in letters]}, ensure_ascii=False)
     if not letters:
-        return f"{args.actor} has no dead letters"
-    lines = [f"{found.mark}  {rfc3339(found.letter.at)}  {found.letter.reason}" for found in letters]
-    if len(letters) == MOST:
+        return f"{args.actor} has no dead letters" if args.actor else "there are no dead letters"
+    lines = [
+        f"{found.mark}  {rfc3339(found.letter.at)}  {found.letter.actor:<8}  {found.letter.reason}" for found in letters
+    ]
+    if len(letters) >= MOST:
         lines.append(f"... and perhaps more: these are the {MOST} oldest")
     return "\n".join(lines)
 

@@ -81,6 +81,9 @@ async def test_looking_takes_nothing_away(front: Recorder, capsys: pytest.Captur
     shown = json.loads(await parley(capsys, "show", "router", one["mark"][:6]))
     assert shown["commands"][0]["command"] == {"kind": "write", "word": RAISING}
     assert one["mark"] in await parley(capsys, "list", "router")
+    everybodys = await parley(capsys, "list")
+    assert everybodys.split()[0] == one["mark"]
+    assert "  router    poison" in everybodys
     assert await listed(capsys) == [one]
 
 

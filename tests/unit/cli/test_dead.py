@@ -80,8 +80,8 @@ def test_letters_are_chosen_by_their_marks() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("list",),
         ("list", "front"),
+        ("show",),
         ("show", "router"),
         ("replay", "router"),
         ("purge", "router"),
@@ -100,7 +100,8 @@ def test_wrong_uses_are_refused(arguments: tuple[str, ...], capsys: pytest.Captu
     [
         (("replay", "router", "--all"), {"all": True, "marks": []}),
         (("purge", "auth", "abc", "def"), {"all": False, "marks": ["abc", "def"]}),
-        (("list", "contacts", "--json"), {"json": True}),
+        (("list", "contacts", "--json"), {"json": True, "actor": "contacts"}),
+        (("list",), {"actor": None}),
     ],
 )
 def test_right_uses_are_understood(arguments: tuple[str, ...], expected: dict[str, Any]) -> None:
