@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
 
 from drill.installation import Installation
 from tests.support.real_page import CHROMIUM, SCRIPTS, House, Person, browser, person
-from tests.support.waiting import eventually_sync
+from tests.support.waiting import SCALE, eventually_sync
+
+expect.set_options(timeout=5_000 * SCALE)
 
 _numbers = itertools.count(1)
 
