@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from settings import Paths
-from supervision.client import NothingRunningError, Request, ask, ask_in_loop
+from supervision.client import ControlError, NothingRunningError, Request, ask, ask_in_loop
 from supervision.control import socket_path
 
 
@@ -72,3 +72,25 @@ def test_it_hung_up_on_us(paths: Paths) -> None:
 def test_nobody_is_there(paths: Paths) -> None:
     with pytest.raises(NothingRunningError):
         ask(paths, Request("status"))
+
+
+def test_a_refusal_is_heard_though_it_came_before_the_request_was_sent(paths: Paths) -> None:
+    rounds = 200
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(socket_path(paths)))
+        server.listen()
+        server.settimeout(10)
+
+        def refuse() -> None:
+            # Whether the request is on its way by then is left to chance, and must not matter.
+            for _ in range(rounds):
+                one, _ = server.accept()
+                with one:
+                    one.sendall(b'{"ok":false,"error":{"code":"busy","message":"too many"}}\n')
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        for _ in range(rounds):
+            with pytest.raises(ControlError, match="too many"):
+                ask(paths, Request("status"))
+        thread.join(10)
