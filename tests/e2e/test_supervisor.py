@@ -64,7 +64,7 @@ def test_a_crash_is_noticed_at_once_and_touches_nobody_else(home: Installation) 
         killed = time.monotonic()
         os.kill(before["router"]["pid"], signal.SIGKILL)
         eventually_sync(lambda: home.said("router: ended (SIGKILL); starting again at once"), 2)
-        assert time.monotonic() - killed < 1.0
+        assert time.monotonic() - killed < 1.0 * SCALE
         after = eventually_sync(lambda: (a := home.actors())["router"]["state"] == "running" and a, 5)
     assert after["router"]["restarts"] == 1
     assert after["router"]["last_exit"] == "SIGKILL"
