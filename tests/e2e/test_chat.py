@@ -153,12 +153,18 @@ async def test_a_push_that_is_lost_on_purpose_is_shown_all_the_same(installation
         # Router has committed and pushed; what front.2 has not read of it dies with the broker.
         broker = await installation.signal("broker", signal.SIGKILL)
         router = await installation.signal("router", signal.SIGKILL)
-        await installation.running("router", other_than=router)
-        await installation.running("broker", other_than=broker, within=60)
+
+        async def both_are_gone() -> bool:
+            rows = await installation.actors()
+            return bool(rows["broker"]["pid"] != broker and rows["router"]["pid"] != router)
+
+        await eventually(both_are_gone)
         assert not pair.bob.screen.shown
     finally:
+        # Before the watchdog takes it for hung, and replaces it.
         os.kill(frozen, signal.SIGCONT)
-    await eventually(lambda: bool(pair.bob.screen.shown), within=15)
+    await installation.running("broker", other_than=broker, within=60)
+    await eventually(lambda: bool(pair.bob.screen.shown), within=30)
     await pair.all_shown()
 
 
