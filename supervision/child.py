@@ -59,6 +59,7 @@ class Child:
         self.status: str | None = None
         self.depth: int | None = None
         self.rate: float | None = None
+        self._progress: int | None = None
         self.started: float | None = None
         self.ready_since: float | None = None
         self._around = around
@@ -187,7 +188,9 @@ class Child:
         if message.rate is not None:
             self.rate = message.rate
         # While it starts, each word is a sign of life: a migration, or the wait for a predecessor's lock, may be long.
-        if message.alive or message.ready or self.ready_since is None:
+        alive = message.alive and (message.progress is None or message.progress != self._progress)
+        self._progress = message.progress if message.alive else self._progress
+        if alive or message.ready or self.ready_since is None:
             self._last_sign = self._loop.time()
         if message.ready and self.ready_since is None and self.pid is not None and self.state != "stopping":
             self._ready()
@@ -233,7 +236,7 @@ class Child:
         self._disarm()
         self._deafen()
         ready_since, self.ready_since = self.ready_since, None
-        self.pid = self.started = self.depth = self.rate = self.status = None
+        self.pid = self.started = self.depth = self.rate = self.status = self._progress = None
         self.last_exit = reason
         if not self._wanted:
             self._become("stopped")

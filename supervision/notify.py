@@ -14,7 +14,10 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One datagram. None: not mentioned. `depth` is a mailbox's, `rate` is in messages a second."""
+    """One datagram. None: not mentioned. `depth` is a mailbox's, `rate` is in messages a second.
+
+    `progress` counts the signs of life of a work loop: one that repeats the last count is none.
+    """
 
     ready: bool = False
     stopping: bool = False
@@ -23,6 +26,7 @@ class Message(Struct, frozen=True, kw_only=True):
     main_pid: int | None = None
     depth: int | None = None
     rate: float | None = None
+    progress: int | None = None
 
 
 def parse(datagram: bytes) -> Message:
@@ -42,6 +46,7 @@ def parse(datagram: bytes) -> Message:
         main_pid=_whole(fields.get("MAINPID")),
         depth=_whole(fields.get("X_DEPTH")),
         rate=_decimal(fields.get("X_RATE")),
+        progress=_whole(fields.get("X_PROGRESS")),
     )
 
 

@@ -90,6 +90,11 @@ def test_a_hung_python_process_leaves_its_stacks_in_the_log(home: Installation) 
     assert "fake_actor.py" in log
 
 
+def test_signs_of_life_without_progress_are_none(home: Installation) -> None:
+    with home.running(PARLEY_SUPERVISION__WATCHDOG="0.5", FAKE_AUTH="stuck,once"):
+        eventually_sync(lambda: home.actors()["auth"]["last_exit"] == "no sign of life for 0.5 s, SIGABRT", 10)
+
+
 def test_a_hung_process_that_ignores_everything_is_killed(home: Installation) -> None:
     with home.running(PARLEY_SUPERVISION__WATCHDOG="0.5", FAKE_AUTH="hang,deaf,once"):
         eventually_sync(lambda: home.actors()["auth"]["last_exit"] == "no sign of life for 0.5 s, SIGKILL", 15)

@@ -1,8 +1,8 @@
 """A stand-in for an actor: speaks sd_notify, dies with its supervisor, and misbehaves as FAKE_<NAME> says.
 
-FAKE_<ACTOR> is a comma-separated list: exit=N (at once), mute (never ready), hang (ready, then silent),
-stubborn (ignores SIGTERM), deaf (ignores SIGABRT), loud=BYTES (prints them, without a newline, before it is ready),
-once (only the first life misbehaves; a file in the data directory remembers).
+FAKE_<ACTOR> is a comma-separated list: exit=N (at once), mute (never ready), hang (ready, then silent), stuck (its
+signs of life count no progress), stubborn (ignores SIGTERM), deaf (ignores SIGABRT), loud=BYTES (prints them, without
+a newline, before it is ready), once (only the first life misbehaves; a file in the data directory remembers).
 """
 
 import contextlib
@@ -38,7 +38,7 @@ def main(name: str) -> None:
         tell("READY=1\nSTATUS=serving\nX_DEPTH=3\nX_RATE=1.5")
     while True:
         if "hang" not in ways:
-            tell("WATCHDOG=1")
+            tell("WATCHDOG=1\nX_PROGRESS=1" if "stuck" in ways else "WATCHDOG=1")
         if listener is None:
             time.sleep(BEAT)
         else:

@@ -56,7 +56,7 @@ def test_ready_watchdog_and_stopping_are_said_in_sd_notifys_words(supervisor: Su
     assert supervisor.hear() == [
         ["STATUS=waiting for the database"],
         ["READY=1", "STATUS=running"],
-        ["WATCHDOG=1"],
+        ["WATCHDOG=1", "X_PROGRESS=1"],
         ["STOPPING=1", "STATUS=stopping"],
     ]
 

@@ -11,9 +11,11 @@ from supervision.notify import Inbox, Message, parse, tell_parent
 
 
 def test_everything_that_is_understood() -> None:
-    datagram = b"READY=1\nSTATUS=serving\nWATCHDOG=1\nSTOPPING=1\nMAINPID=42\nX_DEPTH=7\nX_RATE=12.5\nFDSTORE=1"
+    datagram = (
+        b"READY=1\nSTATUS=serving\nWATCHDOG=1\nSTOPPING=1\nMAINPID=42\nX_DEPTH=7\nX_RATE=12.5\nX_PROGRESS=3\nFDSTORE=1"
+    )
     assert parse(datagram) == Message(
-        ready=True, alive=True, stopping=True, status="serving", main_pid=42, depth=7, rate=12.5
+        ready=True, alive=True, stopping=True, status="serving", main_pid=42, depth=7, rate=12.5, progress=3
     )
 
 
