@@ -62,7 +62,9 @@ async def _measure(what: set[str], messages: int, seconds: float) -> dict[str, A
 
 
 async def _memory(installation: Installation) -> dict[str, float]:
-    rows = await installation.actors()
+    _, printed = await installation.parley("status", "--json")
+    status = json.loads(printed)
+    rows = {"supervisor": status["supervisor"], **{row["name"]: row for row in status["actors"]}}
     figures = {f"{name}_mib": round(row["memory"] / 2**20, 1) for name, row in rows.items()}
     return {**figures, "all_mib": round(sum(figures.values()), 1)}
 
