@@ -1,6 +1,7 @@
 """From records to the frames that show them. Whoever pushes, and whoever answers from the log, renders alike."""
 
 from functools import lru_cache
+from typing import TypeVar
 
 from protocols.frames import Message, MessageChanged, ReceiptFrame
 from protocols.records import MessageRecord, ReceiptRecord
@@ -10,27 +11,21 @@ from protocols.values import rfc3339
 _moment = lru_cache(maxsize=256)(rfc3339)
 
 
+_Shown = TypeVar("_Shown", Message, MessageChanged)
+
+
 def message_frame(record: MessageRecord) -> Message:
     """A new message, or one in a page of history or sync."""
-    return Message(
-        conversation=record.conversation,
-        seq=record.seq,
-        version=record.version,
-        message_id=record.message_id,
-        client_id=record.client_id,
-        sender=record.sender,
-        at=_moment(record.at),
-        body=record.body,
-        reply_to=record.reply_to,
-        edited_at=None if record.edited_at is None else _moment(record.edited_at),
-        deleted=record.deleted,
-        reactions=list(record.reactions),
-    )
+    return _shown(Message, record)
 
 
 def changed_frame(record: MessageRecord) -> MessageChanged:
     """The same message, edited, deleted or reacted to."""
-    return MessageChanged(
+    return _shown(MessageChanged, record)
+
+
+def _shown(kind: type[_Shown], record: MessageRecord) -> _Shown:
+    return kind(
         conversation=record.conversation,
         seq=record.seq,
         version=record.version,

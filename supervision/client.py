@@ -16,6 +16,8 @@ __all__ = ["ControlError", "NothingRunningError", "Operation", "Request", "ask",
 _LONGEST_ANSWER = 1 << 20
 """Bytes of an answer; a status has some hundreds an actor."""
 
+_PIECE = 1 << 16
+
 
 class NothingRunningError(Exception):
     """No supervisor answers for this data directory."""
@@ -52,18 +54,29 @@ def ask(paths: Paths, request: Request, within: float = 5.0) -> Any:
 
 async def ask_in_loop(paths: Paths, request: Request, within: float = 5.0) -> Any:
     """As `ask`, for whoever has an event loop, which it does not block; not for `down`."""
-    async with asyncio.timeout(within):
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(socket_path(paths)), limit=_LONGEST_ANSWER)
-        except OSError as error:
-            raise NothingRunningError from error
-        try:
-            writer.write(msgspec.json.encode(request) + b"\n")
-            return _result(await reader.readline())
-        except ConnectionError as error:
-            raise NothingRunningError from error
-        finally:
-            writer.close()
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
+        one.setblocking(False)
+        async with asyncio.timeout(within):
+            try:
+                await loop.sock_connect(one, str(socket_path(paths)))
+                # As in `ask`; a stream would lose what had come in when sending fails.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    await loop.sock_sendall(one, msgspec.json.encode(request) + b"\n")
+                return _result(await _line(loop, one))
+            except (FileNotFoundError, BlockingIOError, ConnectionError) as error:
+                raise NothingRunningError from error
+
+
+async def _line(loop: asyncio.AbstractEventLoop, one: socket.socket) -> bytes:
+    """What comes until the end of a line, or of the connection, or of what an answer may hold."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) < _LONGEST_ANSWER:
+        piece = await loop.sock_recv(one, _PIECE)
+        if not piece:
+            break
+        line += piece
+    return line
 
 
 def measure(status: Any) -> Any:

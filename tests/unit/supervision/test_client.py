@@ -74,23 +74,38 @@ def test_nobody_is_there(paths: Paths) -> None:
         ask(paths, Request("status"))
 
 
-def test_a_refusal_is_heard_though_it_came_before_the_request_was_sent(paths: Paths) -> None:
-    rounds = 200
+ROUNDS = 200
+
+
+@pytest.fixture
+def busy(paths: Paths) -> Iterator[None]:
+    """A supervisor that refuses and hangs up before it reads; whether the request came by then is left to chance."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(socket_path(paths)))
         server.listen()
         server.settimeout(10)
 
         def refuse() -> None:
-            # Whether the request is on its way by then is left to chance, and must not matter.
-            for _ in range(rounds):
+            for _ in range(ROUNDS):
                 one, _ = server.accept()
                 with one:
                     one.sendall(b'{"ok":false,"error":{"code":"busy","message":"too many"}}\n')
 
         thread = threading.Thread(target=refuse)
         thread.start()
-        for _ in range(rounds):
-            with pytest.raises(ControlError, match="too many"):
-                ask(paths, Request("status"))
+        yield
         thread.join(10)
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_refusal_is_heard_though_it_came_before_the_request_was_sent(paths: Paths) -> None:
+    for _ in range(ROUNDS):
+        with pytest.raises(ControlError, match="too many"):
+            ask(paths, Request("status"))
+
+
+@pytest.mark.usefixtures("busy")
+async def test_a_loop_hears_such_a_refusal_too(paths: Paths) -> None:
+    for _ in range(ROUNDS):
+        with pytest.raises(ControlError, match="too many"):
+            await ask_in_loop(paths, Request("status"))
