@@ -29,6 +29,14 @@ class Done(Struct, frozen=True):
     """The reply of a command that has nothing to say."""
 
 
+class Changed(Command[Done], frozen=True, kw_only=True, tag="changed"):
+    """A hint of one owner to another: its log has come to `change`. It may be lost, for the log is the truth."""
+
+    durable: ClassVar[bool] = False
+    source: str
+    change: int
+
+
 def reply_type(command: type[Command[Any]]) -> Any:
     """The type that `command`'s owner answers with."""
     for base in getattr(command, "__orig_bases__", ()):
