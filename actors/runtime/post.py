@@ -1,4 +1,4 @@
-"""How a process that owns nothing talks to owners: it tells, or it asks."""
+"""How a process that owns nothing talks to owners: it tells, it asks, or it signals."""
 
 from typing import Any, Protocol, TypeVar
 
@@ -38,6 +38,12 @@ class Post(Protocol):
 
         Raises the owner's Refusal, or Refusal("unavailable") when no answer came in time: a durable command may be
         done later all the same, so repeat it with the same id.
+        """
+
+    def signal(self, to: str, command: Command[Any], *, person: str = "", within: float) -> None:
+        """Say something that is worth nothing later: transient, unordered, unanswered, gone after `within` seconds.
+
+        Never waits and never raises. At a bound of signals that the broker has not taken, it is dropped.
         """
 
     async def depth(self, of: str, within: float) -> int:

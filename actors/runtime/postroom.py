@@ -1,4 +1,4 @@
-"""Post of a process that owns nothing: an ordered lane to each owner, and questions with deadlines."""
+"""Post of a process that owns nothing: an ordered lane to each owner, questions with deadlines, and signals."""
 
 import asyncio
 import logging
@@ -22,6 +22,8 @@ LANE_BYTES = 16 * 1024 * 1024
 RETRY_BASE = 0.05
 RETRY_CAP = 2.0
 WAIT_UP = 60.0
+SIGNALS = 256
+"""Signals on their way to the broker at a time; a further one is dropped."""
 
 R = TypeVar("R")
 
@@ -38,6 +40,8 @@ class PostRoom(Post):
         self._new_lane = asyncio.Event()
         self._asked: dict[str, asyncio.Future[Outcome]] = {}
         self._count = 0
+        self._signals: set[asyncio.Task[None]] = set()
+        self.signals_dropped = 0
         self._broker: Broker
 
     @property
@@ -101,6 +105,35 @@ class PostRoom(Post):
             raise Refusal.of(outcome.error)
         reply: R = msgpack.decode(outcome.value or b"", type=reply_type(kind))
         return reply
+
+    def signal(self, to: str, command: Command[Any], *, person: str = "", within: float) -> None:
+        if len(self._signals) >= SIGNALS or not self.connected:
+            self.signals_dropped += 1
+            return
+        self._count += 1
+        lifetime = int(within * 1000)
+        item = Item(
+            id=f"{self._incarnation}/signal{self._count}",
+            command=Raw(msgpack.encode(command)),
+            person=person,
+            expires=self._environment.now() + lifetime,
+        )
+        mail = Outgoing(
+            "",
+            topology.mailbox(self._environment.settings.broker, to),
+            encoder.encode(Envelope(sender=self._incarnation, items=[item])),
+            expires_ms=lifetime,
+        )
+        task = asyncio.create_task(self._sent(mail, within))
+        self._signals.add(task)
+        task.add_done_callback(self._signals.discard)
+
+    async def _sent(self, mail: Outgoing, within: float) -> None:
+        try:
+            async with asyncio.timeout(within):
+                await self._broker.publish(mail)
+        except (BrokerError, TimeoutError):
+            self.signals_dropped += 1
 
     async def depth(self, of: str, within: float) -> int:
         try:

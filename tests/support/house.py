@@ -146,6 +146,11 @@ class LocalPost(Post):
         reply: R = msgpack.decode(result.value or b"", type=reply_type(type(command)))
         return reply
 
+    def signal(self, to: str, command: Command[Any], *, person: str = "", within: float) -> None:  # noqa: ARG002  (mail in memory does not grow old)
+        owner = self._owners.get(to)
+        if owner is not None and owner.running.is_set():
+            owner.told.put_nowait(_Told(self._work(to, command, self._environment.new_id(), person, ""), ""))
+
     async def depth(self, of: str, within: float) -> int:  # noqa: ARG002  (a queue in memory counts at once)
         return self._owners[of].told.qsize()
 

@@ -10,7 +10,7 @@ from msgspec import msgpack
 
 from actors.runtime import Environment
 from actors.runtime.broker import Delivery, Outgoing, Subscriptions
-from actors.runtime.postroom import PostRoom
+from actors.runtime.postroom import SIGNALS, PostRoom
 from actors.runtime.topology import mailbox
 from protocols.errors import ErrorBody, Refusal
 from protocols.mail import Envelope, Item, Outcome, Replies, decode_envelope, encoder
@@ -163,6 +163,55 @@ def test_an_ask_without_a_broker_waits_for_it_and_ends_by_its_deadline() -> None
         await asyncio.sleep(2)
         office.broker.connect()
         assert await asking == Written(place=7)
+
+    run(test)
+
+
+def test_a_signal_is_transient_unanswered_and_expires() -> None:
+    async def test() -> None:
+        office = Office()
+        office.post.signal("router", Slow(seconds=1), person="ann", within=5)
+        await asyncio.sleep(1)
+        (item,) = office.items
+        (mail,) = office.mails
+        assert (item.person, item.correlation) == ("ann", "")
+        assert item.expires == 1_005_000
+        assert (mail.durable, mail.must_arrive, mail.expires_ms) == (False, False, 5_000)
+        assert office.post.signals_dropped == 0
+
+    run(test)
+
+
+@pytest.mark.parametrize("fate", ["busy", "lost", "missing"])
+def test_a_signal_that_the_broker_does_not_take_is_dropped_and_counted(fate: str) -> None:
+    async def test() -> None:
+        office = Office()
+        office.broker.fates.extend([fate])  # type: ignore[list-item]
+        office.post.signal("router", Slow(seconds=1), within=5)
+        await asyncio.sleep(10)
+        assert len(office.broker.attempts) == 1
+        office.broker.cut()
+        office.post.signal("router", Slow(seconds=1), within=5)
+        await asyncio.sleep(10)
+        assert office.items == []
+        assert office.post.signals_dropped == 2
+
+    run(test)
+
+
+def test_signals_under_way_are_bounded_and_none_outlives_its_time() -> None:
+    async def test() -> None:
+        office = Office()
+        office.broker.blocked = asyncio.Event()
+        for _ in range(SIGNALS + 3):
+            office.post.signal("router", Slow(seconds=1), within=5)
+        assert office.post.signals_dropped == 3
+        await asyncio.sleep(5.1)
+        assert office.post.signals_dropped == SIGNALS + 3
+        office.broker.blocked = None
+        office.post.signal("router", Slow(seconds=1), within=5)
+        await asyncio.sleep(1)
+        assert len(office.items) == 1
 
     run(test)
 
