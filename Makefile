@@ -11,7 +11,7 @@ setup: .venv/.installed ## install what running needs, once
 	@scripts/setup broker
 
 setup-dev: .venv/.installed-dev ## install what developing and testing need, once
-	@scripts/setup broker browser
+	@scripts/setup broker browser tools
 
 run: setup ## set up if needed, start everything, print the address; Ctrl-C stops it
 	@exec .venv/bin/parley up
