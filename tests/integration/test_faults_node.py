@@ -1,18 +1,15 @@
 """The runtime while its RabbitMQ is killed, started again, or out of memory: a node of these tests' own."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from actors.runtime import Environment
 from actors.runtime.amqp import life
 from protocols.errors import Refusal
 from settings import Paths, Settings
-from supervision import broker
 from tests.support.mailing import (
     Owner,
     Recorder,
@@ -24,8 +21,9 @@ from tests.support.mailing import (
     words,
 )
 from tests.support.node import Node, running_node
+from tests.support.rabbitmqctl import rabbitmqctl
 from tests.support.tally import Write, Written
-from tests.support.waiting import SCALE, eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -59,33 +57,12 @@ def numbered(first: int, end: int) -> list[str]:
     return [f"w{number}" for number in range(first, end)]
 
 
-async def control(node: Node, *arguments: str) -> None:
-    """rabbitmqctl, for this node alone."""
-    known = msgspec.json.decode((node.paths.broker / "node.json").read_bytes(), type=broker.Node)
-    process = await asyncio.create_subprocess_exec(
-        "/usr/lib/rabbitmq/bin/rabbitmqctl",
-        "--quiet",
-        "--node",
-        known.name,
-        *arguments,
-        env={
-            "PATH": os.environ["PATH"],
-            "LANG": "C.UTF-8",
-            "HOME": str(node.paths.broker),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(known.epmd_port),
-        },
-    )
-    async with asyncio.timeout(20 * SCALE):
-        assert await process.wait() == 0
-
-
 async def test_a_broker_out_of_memory_is_waited_for_and_what_was_sent_meanwhile_is_done_once(
     node: Node, environment: Environment, front: Recorder, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(life, "CONFIRM_TIMEOUT", 0.5)
     assert await front.post.ask("router", Write(word="first"), within=10, person="ann") == Written(place=1)
-    await control(node, "set_vm_memory_high_watermark", "absolute", "1MB")
+    await rabbitmqctl(node.paths, "set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         sent = numbered(0, 100)
         tell_words(front, sent)
@@ -94,7 +71,9 @@ async def test_a_broker_out_of_memory_is_waited_for_and_what_was_sent_meanwhile_
         # Who declares and asks does so on the other connection, which the broker goes on reading.
         assert await front.broker.depth("router") == 0
     finally:
-        await control(node, "set_vm_memory_high_watermark", "absolute", f"{node.settings.broker.memory_mib}MiB")
+        await rabbitmqctl(
+            node.paths, "set_vm_memory_high_watermark", "absolute", f"{node.settings.broker.memory_mib}MiB"
+        )
     await eventually(lambda: len(front.outcomes) == 100, within=20)
     assert await words(environment) == ["first", *sent]
     assert front.missed == 1
