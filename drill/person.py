@@ -43,12 +43,16 @@ class HttpError(Exception):
 class Person:
     """One person with one device. `base` is the installation's address, http://127.0.0.1:8080.
 
-    `sent` holds what was typed, with its tick; `screen` what was shown. `clock` gives seconds.
+    `sent` holds what was typed, with its tick; `screen` what was shown. `clock` gives seconds. `device` begins the
+    client_ids and tells a person's devices apart.
     """
 
-    def __init__(self, base: str, username: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, base: str, username: str, *, device: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.base = base
         self.username = username
+        self.device = device or username
         self.id = ""
         self.screen = Screen()
         self.sent: dict[str, Sent] = {}
@@ -125,7 +129,7 @@ class Person:
     def say(self, to: str, body: str) -> str:
         """Type a message; returns its client_id. It goes out as soon as there is a socket."""
         self._count += 1
-        client_id = f"{self.username}-{self._count}"
+        client_id = f"{self.device}-{self._count}"
         self.sent[client_id] = Sent(client_id, self.id, to, body, self._clock())
         self._outbox.append(client_id)
         self._changed.set()
@@ -212,16 +216,15 @@ class Person:
             while True:
                 self._changed.clear()
                 while self._outbox and len(self._under_way) < self._window:
-                    client_id = self._outbox.popleft()
-                    sent = self.sent[client_id]
+                    sent = self.sent[self._outbox.popleft()]
                     frame_id = self._frame_id()
-                    self._under_way[frame_id] = client_id
-                    await socket.send(
-                        json.dumps(
-                            {"type": "send", "id": frame_id, "client_id": client_id, "to": sent.to, "body": sent.body}
-                        )
-                    )
+                    self._under_way[frame_id] = sent.client_id
+                    await self._send(socket, frame_id, sent)
                 await self._changed.wait()
+
+    async def _send(self, socket: ClientConnection, frame_id: str, sent: Sent) -> None:
+        frame = {"type": "send", "id": frame_id, "client_id": sent.client_id, "to": sent.to, "body": sent.body}
+        await socket.send(json.dumps(frame))
 
     async def _on_frame(self, frame: dict[str, Any]) -> None:
         match frame["type"]:
@@ -271,6 +274,7 @@ class Person:
             sender=self.id,
             body=sent.body,
             at=self._clock(),
+            stored=frame["at"],
         )
         if not self.screen.receive(own):
             await self._sync()
@@ -305,4 +309,5 @@ class Person:
             sender=frame["sender"],
             body=frame.get("body", ""),
             at=self._clock(),
+            stored=frame["at"],
         )

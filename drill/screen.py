@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Shown(Struct, frozen=True):
-    """A message on the screen. `at` is when it appeared, in seconds of the drill's clock."""
+    """A message on the screen. `at` is when it appeared, in seconds of the drill's clock; `stored` the server's own."""
 
     conversation: str
     seq: int
@@ -16,6 +16,7 @@ class Shown(Struct, frozen=True):
     sender: str
     body: str
     at: float
+    stored: str = ""
 
 
 @dataclass
