@@ -1,4 +1,4 @@
-"""`make soak`: what docs/reliability.md promises of supervision, shown by killing real processes. Takes a while."""
+"""`make soak`: what docs/reliability.md promises, shown by killing real processes. Takes a while."""
 
 import argparse
 import os
@@ -19,7 +19,7 @@ from msgspec import Struct
 from cli.exits import INTERRUPTED
 from settings import load
 from supervision import broker
-from tests.soak import doors, killing, standins
+from tests.soak import doors, killing, midwrite, standins
 from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
 from tests.soak.installation import make
 from tests.support.fake_installation import Installation
@@ -38,6 +38,7 @@ class Numbers(Struct, frozen=True, kw_only=True):
     flood: int
     fronts: int
     rate: float
+    midwrites: int
 
 
 Part = Callable[[Installation, Numbers, killing.Tell], list[Figure]]
@@ -47,6 +48,7 @@ PARTS: dict[str, tuple[bool, Part]] = {
     "hangs": (True, lambda home, n, tell: [killing.hangs(home, n.seed, n.hangs, tell)]),
     "supervisors": (True, lambda home, n, tell: [killing.orphans(home, n.supervisors, tell)]),
     "doors": (True, lambda home, n, tell: [doors.doors(home, n.seed, n.fronts, n.rate, tell)]),
+    "midwrite": (True, lambda home, n, tell: [midwrite.midwrite(home, n.seed, n.midwrites, tell)]),
     "restarts": (False, lambda home, n, tell: [standins.restarts(home, n.restarts, tell)]),
     "loops": (
         False,
@@ -129,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         ("restarts", 1000, "of stand-ins"),
         ("flood", 1000, "MB that a child prints on one line"),
         ("fronts", 50, "kills of fronts"),
+        ("midwrites", 200, "kills of router in the middle of its writing"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{text} ({default})")
     parser.add_argument("--rate", type=float, default=200.0, help="new connections a second (200)")
