@@ -13,9 +13,12 @@ from typing import Any
 
 import uvloop
 
-from bench.chat import many_pairs, one_pair
+from bench.chat import Place, many_pairs, one_pair
+from bench.fleet import running_fleet
+from bench.guests import GuestBook
 from bench.limits import bare_commit, bare_socket
-from drill.installation import Installation, running_installation
+from bench.processes import members
+from drill.installation import Installation
 
 UNLIMITED = {
     "PARLEY_LIMITS__MESSAGES_PER_SECOND": "0",
@@ -30,29 +33,41 @@ def main() -> int:
     parser.add_argument("what", nargs="*", choices=["pair", "pairs"])
     parser.add_argument("--messages", type=int, default=2000, help="messages of the single pair")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long the many pairs type")
+    parser.add_argument("--outstanding", type=int, nargs="+", default=[1, 20], help="unanswered messages of each")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the load generator")
     parser.add_argument("--json", type=Path, help="write the report here, too")
     args = parser.parse_args()
-    report = uvloop.run(_measure(set(args.what) or {"pair", "pairs"}, args.messages, args.seconds))
+    report = uvloop.run(_measure(set(args.what) or {"pair", "pairs"}, args))
     _print(report)
     if args.json:
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
-async def _measure(what: set[str], messages: int, seconds: float) -> dict[str, Any]:
+async def _measure(what: set[str], args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         figures: dict[str, Any] = {
-            "bare WebSocket echo": await bare_socket(messages),
-            "bare commit with fsync": await bare_commit(Path(folder), messages),
+            "bare WebSocket echo": await bare_socket(args.messages),
+            "bare commit with fsync": await bare_commit(Path(folder), args.messages),
         }
-        async with running_installation(Path(folder, "data"), **UNLIMITED) as installation:
-            if "pair" in what:
-                figures["one pair, closed loop"] = await one_pair(installation, messages)
-            if "pairs" in what:
-                for outstanding in (1, 20):
-                    name = f"50 pairs, {outstanding} outstanding"
-                    figures[name] = await many_pairs(installation, 50, outstanding, seconds)
+        installation = Installation(Path(folder, "data"), UNLIMITED)
+        book = GuestBook()
+        (alone,) = book.pairs(installation, 1)
+        crowds = {outstanding: book.pairs(installation, 50) for outstanding in args.outstanding}
+        await book.write(installation)
+        try:
+            await installation.start()
+            async with running_fleet(args.workers) as fleet:
+                place = Place(installation.port, lambda: members(installation, fleet.pids))
+                if "pair" in what:
+                    figures["one pair, closed loop"] = await one_pair(fleet, place, alone, args.messages)
+                if "pairs" in what:
+                    for outstanding, pairs in crowds.items():
+                        name = f"50 pairs, {outstanding} outstanding"
+                        figures[name] = await many_pairs(fleet, place, pairs, outstanding, args.seconds)
             figures["memory"] = await _memory(installation)
+        finally:
+            await installation.stop()
     return {
         "machine": {"processors": len(os.sched_getaffinity(0)), "kernel": platform.release()},
         "versions": {name: version(name) for name in ("aiohttp", "aiormq", "aiosqlite", "uvloop")},

@@ -1,84 +1,131 @@
-"""People who chat with a whole installation, as a closed loop: whoever's message is shown types the next."""
+"""Pairs who chat with a whole installation, or with a bare loop: messages a second, their times, and what they cost."""
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from bench.figures import milliseconds
-from drill.installation import Installation
-from drill.ledger import settle
-from drill.person import Person
+from bench.fleet import Fleet
+from bench.orders import Chat, Guest, Log, Open, Opened, Sending, Settle, Told
+from bench.processes import cpu, spent
+from drill.ledger import Sent, settle
+from drill.screen import Shown
 
-CONNECT_WITHIN = 60.0
+WARM_UP = 1.0
+"""Seconds of typing that count for nothing: caches fill, batches find their size."""
+
+BEGIN_IN = 0.3
+OPEN_WITHIN = 120.0
 SETTLE_WITHIN = 60.0
+SLACK = 120.0
+
+Pairs = Sequence[tuple[Guest, Guest]]
+Members = Callable[[], Awaitable[Mapping[str, Sequence[int]]]]
+"""Gives the pids of each process whose cost is of interest."""
 
 
-async def one_pair(installation: Installation, messages: int) -> dict[str, Any]:
-    """One message at a time, from typing to the other person's socket."""
-    async with AsyncExitStack() as stack:
-        ((ann, bob),) = await _pairs(stack, installation, 1, "one")
-        times: list[float] = []
-        for number in range(messages):
-            before = len(bob.screen.shown)
-            began = time.perf_counter()
-            ann.say(bob.id, f"message {number}")
-            await bob.until(lambda: len(bob.screen.shown) > before)  # noqa: B023
-            times.append(time.perf_counter() - began)
-        return milliseconds(times)
+class BrokenPromiseError(Exception):
+    """A message was lost, doubled or out of order; the text holds the account."""
 
 
-async def many_pairs(installation: Installation, count: int, outstanding: int, seconds: float) -> dict[str, Any]:
-    """Each first one of a pair keeps so many messages unanswered; delivered ones a second, and their times."""
-    async with AsyncExitStack() as stack:
-        pairs = await _pairs(stack, installation, count, f"p{outstanding}")
-        began = time.monotonic()
-        typing = [asyncio.create_task(_keep_typing(ann, bob, outstanding, began + seconds)) for ann, bob in pairs]
-        await asyncio.gather(*typing)
-        took = time.monotonic() - began
-        async with asyncio.timeout(SETTLE_WITHIN):
-            for ann, bob in pairs:
-                await bob.until(lambda: len(bob.screen.shown) >= len(ann.sent))  # noqa: B023
-        times: list[float] = []
-        typed = 0
-        for ann, bob in pairs:
-            account = settle(list(ann.sent.values()), {bob.id: bob.screen.shown})
-            if not account.kept:
-                raise RuntimeError(f"the promise was broken: {account}")
-            typed += account.shown
-            times.extend(one.at - ann.sent[one.client_id].at for one in bob.screen.shown)
-        return {"delivered_a_second": round(typed / took), **milliseconds(times)}
+class Place(Struct, frozen=True):
+    """What pairs chat over. `before`: how many messages a conversation holds already."""
+
+    port: int
+    members: Members
+    before: int = 0
 
 
-async def _keep_typing(ann: Person, bob: Person, outstanding: int, until: float) -> None:
-    number = 0
-    while time.monotonic() < until:
-        while ann.unanswered < outstanding:
-            ann.say(bob.id, f"message {number}")
-            number += 1
-        await ann.until(lambda: ann.unanswered < outstanding)
-    await ann.until(lambda: not ann.unanswered)
+async def one_pair(fleet: Fleet, place: Place, pair: tuple[Guest, Guest], messages: int) -> dict[str, Any]:
+    """One message at a time: the next is typed when the last has its tick and is on the other's screen.
+
+    Milliseconds from send to the other person's socket.
+    """
+    ann, bob = pair
+    sending = Sending(ann.id, bob.id, ann.id[-8:], outstanding=1, most=messages, shown=True)
+    orders = [Open(place.port, [ann, bob]), *[Open(place.port, [])] * (fleet.size - 1)]
+    await fleet.all(orders, Opened, OPEN_WITHIN)
+    start = time.perf_counter() + BEGIN_IN
+    stop = start + SLACK
+    idle = Chat([], [], start, start)
+    await fleet.all([Chat([sending], [bob.id], start, stop), *[idle] * (fleet.size - 1)], Told, 2 * SLACK)
+    sent, shown = await _settled(fleet, place, [{bob.id: messages}, *[{}] * (fleet.size - 1)])
+    await fleet.close()
+    return milliseconds(_times(sent, shown.values()))
 
 
-async def _pairs(
-    stack: AsyncExitStack, installation: Installation, count: int, tag: str
-) -> list[tuple[Person, Person]]:
-    pairs: list[tuple[Person, Person]] = []
-    for number in range(count):
-        ann = await stack.enter_async_context(Person(installation.base, f"{tag}-ann-{number}"))
-        bob = await stack.enter_async_context(Person(installation.base, f"{tag}-bob-{number}"))
-        await ann.register()
-        await bob.register()
-        await ann.befriend(bob)
-        for person in (ann, bob):
-            running = asyncio.create_task(person.run())
-            stack.push_async_callback(_end, running)
-            async with asyncio.timeout(CONNECT_WITHIN):
-                await person.connected.wait()
-        pairs.append((ann, bob))
-    return pairs
+async def many_pairs(fleet: Fleet, place: Place, pairs: Pairs, outstanding: int, seconds: float) -> dict[str, Any]:
+    """The first one of each pair keeps so many messages without an answer, for so many seconds after a warm-up.
+
+    `delivered_a_second` counts messages that reached the other person's socket, the times are from send to there,
+    and `cpu_ms_a_1000` is processor time, in milliseconds for 1,000 delivered messages, of each process.
+    """
+    chats = _dealt(fleet, pairs)
+    # One worker after the other: of connections that come at once, the first front to wake up takes them all.
+    people = [[*(ann for ann, _ in typing), *(bob for _, bob in reading)] for typing, reading in chats]
+    for at, guests in enumerate(people):
+        orders = [Open(place.port, guests if at == one else []) for one in range(fleet.size)]
+        await fleet.all(orders, Opened, OPEN_WITHIN)
+    members = await place.members()
+    start = time.perf_counter() + BEGIN_IN
+    begin, stop = start + WARM_UP, start + WARM_UP + seconds
+    told, before, after = await asyncio.gather(
+        fleet.all([_chat(one, outstanding, start, stop) for one in chats], Told, seconds + SLACK),
+        _cpu_at(begin, members),
+        _cpu_at(stop, members),
+    )
+    counts = {name: count for one in told for name, count in one.counts.items()}
+    waiting = [{bob.id: counts[bob.id] for _, bob in reading} for _, reading in chats]
+    sent, shown = await _settled(fleet, place, waiting)
+    await fleet.close()
+    measured = [[one for one in screen if begin <= one.at < stop] for screen in shown.values()]
+    total = sum(map(len, measured))
+    costs = spent(before, after)
+    return {
+        "delivered_a_second": round(total / seconds),
+        **milliseconds(_times(sent, measured)),
+        "cpu_ms_a_1000": {name: round(cost / max(1, total) * 1e6, 1) for name, cost in costs.items()},
+        "cpu_ms_a_1000_all": round(sum(costs.values()) / max(1, total) * 1e6, 1),
+    }
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+def _dealt(fleet: Fleet, pairs: Pairs) -> list[tuple[Pairs, Pairs]]:
+    """For each worker, the pairs whose first one types there, and those whose second one reads there: other ones."""
+    typing: list[list[tuple[Guest, Guest]]] = [[] for _ in range(fleet.size)]
+    reading: list[list[tuple[Guest, Guest]]] = [[] for _ in range(fleet.size)]
+    for at, pair in enumerate(pairs):
+        typing[at % fleet.size].append(pair)
+        reading[(at + 1) % fleet.size].append(pair)
+    return list(zip(typing, reading, strict=True))
+
+
+def _chat(part: tuple[Pairs, Pairs], outstanding: int, start: float, stop: float) -> Chat:
+    typing, reading = part
+    sendings = [Sending(ann.id, bob.id, ann.id[-8:], outstanding, most=2**40) for ann, bob in typing]
+    return Chat(sendings, [bob.id for _, bob in reading], start, stop)
+
+
+async def _cpu_at(moment: float, members: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    await asyncio.sleep(moment - time.perf_counter())
+    return cpu(members)
+
+
+async def _settled(
+    fleet: Fleet, place: Place, receivers: Sequence[dict[str, int]]
+) -> tuple[dict[str, Sent], dict[str, list[Shown]]]:
+    """All that was typed and shown, after a look at every message. Raises BrokenPromiseError."""
+    orders = [Settle(some, place.before, SETTLE_WITHIN) for some in receivers]
+    logs = await fleet.all(orders, Log, SETTLE_WITHIN + SLACK)
+    sent = [one for log in logs for one in log.sent]
+    shown = {name: screen for log in logs for name, screen in log.shown.items()}
+    account = settle(sent, shown)
+    if not account.kept or account.unanswered or account.refused:
+        raise BrokenPromiseError(str(account)[:4000])
+    return {one.client_id: one for one in sent}, shown
+
+
+def _times(sent: Mapping[str, Sent], screens: Iterable[Sequence[Shown]]) -> list[float]:
+    return [one.at - sent[one.client_id].at for screen in screens for one in screen]
