@@ -1,9 +1,10 @@
 """The socket's frames: JSON text, one tagged union a direction. Unknown fields from a browser are refused."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from protocols.notifier import NoticeData, Preferences
 from protocols.values import Body, ClientId, Emoji, Id, Relation, Seq, User
 
 SUBPROTOCOL = "parley.v1"
@@ -68,6 +69,22 @@ class Delivered(_FromClient, frozen=True, kw_only=True, tag="delivered"):
     id: FrameId | None = None
 
 
+class Typing(_FromClient, frozen=True, kw_only=True, tag="typing"):
+    """The person is writing there. Not answered; passed on at most once in 3 s, to a contact, or to nobody."""
+
+    conversation: Id
+
+
+class Attention(_FromClient, frozen=True, kw_only=True, tag="attention"):
+    """What this socket's device shows, told anew whenever it changes. Not answered; until it is told, not visible.
+
+    `visible`: whether the page can be seen. `conversation`: the one that is in view while the page has the focus.
+    """
+
+    visible: bool
+    conversation: Id | None = None
+
+
 class Sync(_FromClient, frozen=True, kw_only=True, tag="sync"):
     """One page of what changed since a token; the `ok` carries `changes`, `next` and `more`."""
 
@@ -79,7 +96,7 @@ class Ping(_FromClient, frozen=True, kw_only=True, tag="ping"):
     id: FrameId | None = None
 
 
-ClientFrame = Send | Edit | Delete | React | Read | Delivered | Sync | Ping
+ClientFrame = Send | Edit | Delete | React | Read | Delivered | Typing | Attention | Sync | Ping
 
 # From the server.
 
@@ -95,14 +112,25 @@ class ActorState(Struct, frozen=True):
     state: str
 
 
+class NoticesState(Struct, frozen=True):
+    """`unread` counts a person's unread notices, `change` is the latest change of any of them."""
+
+    unread: int
+    change: int
+
+
 class Hello(_FromServer, frozen=True, kw_only=True, tag="hello"):
-    """First on every socket. Everything up to `sync` can be read; everything after it will be pushed."""
+    """First on every socket. Everything up to `sync` can be read; everything after it will be pushed.
+
+    `notices` is left out while they cannot be read.
+    """
 
     user: User
     session: str
     sync: str
     in_flight: int
     actors: list[ActorState]
+    notices: NoticesState | None = None
 
 
 class Ok(_FromServer, frozen=True, kw_only=True, tag="ok"):
@@ -190,6 +218,57 @@ class Contact(_FromServer, frozen=True, kw_only=True, tag="contact"):
     at: str | None = None
 
 
+class TypingFrame(_FromServer, frozen=True, kw_only=True, tag="typing"):
+    """`user` is writing there. It holds for 6 s, or until their message comes."""
+
+    conversation: str
+    user: str
+
+
+PresenceState = Literal["online", "away", "offline", "unknown"]
+"""`online`: a device can be seen; `away`: devices are connected, none can be seen; `unknown`: not told, any more."""
+
+
+class PresenceFrame(_FromServer, frozen=True, kw_only=True, tag="presence"):
+    """How a contact is from now on. `last_seen` is when the contact was last online, where that may be known."""
+
+    user: str
+    state: PresenceState
+    last_seen: str | None = None
+
+
+class NoticeFrame(NoticeData, frozen=True, kw_only=True, omit_defaults=True, tag="notice"):
+    """A notice as it is now, new or changed: it takes the place of what was known under its `id`.
+
+    `change` grows with everything that happens to a person's notices: what has a smaller one is known already.
+    """
+
+    id: str
+    change: int
+    kind: str
+    at: str
+    read: bool
+
+
+class NoticesRead(_FromServer, frozen=True, kw_only=True, tag="notices_read"):
+    """Another device of the same person has read everything up to the change `up_to`, and those of `ids`."""
+
+    up_to: int = 0
+    ids: list[str] = []
+
+
+class PreferencesFrame(Preferences, frozen=True, kw_only=True, tag="preferences"):
+    """What another device of the same person has set, whole."""
+
+
+class MuteFrame(_FromServer, frozen=True, kw_only=True, tag="mute"):
+    """Another device of the same person has muted a contact until then, or for ever; with neither, no longer."""
+
+    user: str
+    until: str | None = None
+    forever: bool = False
+
+
 class ActorFrame(_FromServer, frozen=True, kw_only=True, tag="actor"):
     name: str
     state: str
@@ -203,7 +282,24 @@ class Pong(_FromServer, frozen=True, kw_only=True, tag="pong"):
     id: str | None = None
 
 
-ServerFrame = Hello | Ok | Message | MessageChanged | ReceiptFrame | ErrorFrame | Contact | ActorFrame | Resync | Pong
+ServerFrame = (
+    Hello
+    | Ok
+    | Message
+    | MessageChanged
+    | ReceiptFrame
+    | ErrorFrame
+    | Contact
+    | TypingFrame
+    | PresenceFrame
+    | NoticeFrame
+    | NoticesRead
+    | PreferencesFrame
+    | MuteFrame
+    | ActorFrame
+    | Resync
+    | Pong
+)
 
 
 class Close:

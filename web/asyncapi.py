@@ -23,10 +23,12 @@ REPLIES: Final[Mapping[type[Struct], tuple[type[Struct], ...]]] = {
     frames.React: STORED,
     frames.Read: PLAIN,
     frames.Delivered: PLAIN,
+    frames.Typing: (),
+    frames.Attention: (),
     frames.Sync: (frames.SyncOk, frames.ErrorFrame),
     frames.Ping: (frames.Pong,),
 }
-"""What answers each frame of a client: exactly one of these, with the same `id`."""
+"""What answers each frame of a client: exactly one of these, with the same `id`; where there is none, nothing."""
 
 CLOSE_CODES: Final[Mapping[int, str]] = {
     frames.Close.RESTART: "This front restarts: come back, with jitter.",

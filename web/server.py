@@ -29,6 +29,7 @@ from web.dispatch import failure
 from web.hub import Hub
 from web.limits import Limits
 from web.ops.desk import make_desk
+from web.presence import Presence
 from web.security import Security
 from web.services import Services
 from web.socket import Connection
@@ -94,6 +95,7 @@ class Server:
         self._watches = [
             asyncio.create_task(self._look_round()),
             asyncio.create_task(self.services.ops.board.run()),
+            asyncio.create_task(self.services.presence.run()),
         ]
 
     async def drain(self) -> None:
@@ -112,6 +114,7 @@ class Server:
                 await services.hub.nobody.wait()
         except TimeoutError:
             log.warning("%d sockets did not end in time", len(services.hub.ports))
+        services.presence.goodbye()
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
@@ -214,6 +217,7 @@ def make_services(environment: Environment, post: Post) -> Services:
         counters=Counters(),
         authenticator=Authenticator(environment, cookies, auth, lambda: hub.state("auth") == "down"),
         ops=make_desk(environment, hub, post),
+        presence=Presence(environment, post, lambda: hub.state("notifier") == "down"),
     )
 
 

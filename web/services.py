@@ -13,6 +13,7 @@ from web.counters import Counters
 from web.hub import Hub
 from web.limits import Limits
 from web.ops.desk import Desk
+from web.presence import Presence
 from web.security import Security
 
 
@@ -32,6 +33,7 @@ class Services:
     counters: Counters
     authenticator: Authenticator
     ops: Desk
+    presence: Presence
 
     def gone(self, actor: str) -> bool:
         """Whether it is known that an owner will not answer now, so that nobody need wait for it.

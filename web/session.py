@@ -9,7 +9,7 @@ stop until there is room. Nothing is refused for being early: later commands wou
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -51,6 +51,21 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
+class Types:
+    """The person is writing in this conversation: worth nothing later, and never answered."""
+
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attends:
+    """What the device of this socket shows from now on; `viewing` is a conversation or ""."""
+
+    visible: bool
+    viewing: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOn:
     """Read one page of what changed since a token, and answer by `read_on` or `cannot_read_on`."""
 
@@ -66,7 +81,7 @@ class Hangup:
     reason: str
 
 
-Action = Transmit | Tell | Mention | ReadOn | Hangup
+Action = Transmit | Tell | Mention | Types | Attends | ReadOn | Hangup
 
 _Command = frames.Send | frames.Edit | frames.Delete | frames.React | frames.Read | frames.Delivered
 
@@ -80,19 +95,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(frames.ClientFrame).decode
 _decode_named = msgspec.json.Decoder(_Named).decode
 _decode_stored = msgspec.msgpack.Decoder(Stored).decode
-_TYPES: Final = frozenset(
-    struct.__struct_config__.tag
-    for struct in (
-        frames.Send,
-        frames.Edit,
-        frames.Delete,
-        frames.React,
-        frames.Read,
-        frames.Delivered,
-        frames.Sync,
-        frames.Ping,
-    )
-)
+_TYPES: Final = frozenset(struct.__struct_config__.tag for struct in get_args(frames.ClientFrame))
 
 
 class Session:
@@ -224,6 +227,8 @@ class Session:
                     actions.append(ReadOn(frame.id, frame.since))
                 case frames.Read() | frames.Delivered() if frame.id is None:
                     actions.append(Mention(_command(frame)))
+                case frames.Typing() | frames.Attention():
+                    actions.append(_sign(frame))
                 case _ if len(self._under_way) >= self._window:
                     return actions
                 case _:
@@ -292,6 +297,12 @@ def _error(frame_id: str | None, error: ErrorBody) -> Transmit:
             )
         )
     )
+
+
+def _sign(frame: frames.Typing | frames.Attention) -> Types | Attends:
+    if isinstance(frame, frames.Typing):
+        return Types(frame.conversation)
+    return Attends(frame.visible, frame.conversation or "")
 
 
 def _command(frame: _Command) -> Command[Any]:

@@ -19,7 +19,7 @@ from web.authentication import Caller
 from web.dispatch import SERVICES, shown
 from web.limits import address_key
 from web.services import Services
-from web.session import Action, Hangup, Mention, ReadOn, Session, Tell, Transmit
+from web.session import Action, Attends, Hangup, Mention, ReadOn, Session, Tell, Transmit, Types
 
 OUTBOX_FRAMES: Final = 256
 OUTBOX_BYTES: Final = 512 * 1024
@@ -69,6 +69,7 @@ async def serve_socket(request: web.Request) -> web.StreamResponse:
         await connection.run(request)
     finally:
         services.hub.leave(connection)
+        services.presence.leave(connection.seat)
     return connection.response
 
 
@@ -91,6 +92,7 @@ class Connection:
         self.session = caller.session
         self.ends_at = caller.ends_at
         self.address = address
+        self.seat = services.presence.enter(caller.user, caller.session)
         self.response = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             heartbeat=HEARTBEAT,
@@ -293,12 +295,21 @@ class Connection:
                     # Receipts are cumulative and are told again: one that finds the lane full may be lost.
                     with contextlib.suppress(Refusal):
                         self._services.hub.mention("router", command, id=self._fresh(), person=self.user)
+                case Types() | Attends() as sign:
+                    self._signal(sign)
                 case Hangup(code, reason):
                     self.close(code, reason)
                 case ReadOn():
                     """The reader does that: it has to wait for it."""
         if not self._machine.full:
             self._room.set()
+
+    def _signal(self, sign: Types | Attends) -> None:
+        presence = self._services.presence
+        if isinstance(sign, Types):
+            presence.types(self.user, sign.conversation)
+        else:
+            presence.attend(self.seat, sign.viewing, visible=sign.visible)
 
     def _fresh(self) -> str:
         return self._services.environment.new_id()

@@ -13,7 +13,7 @@ from msgspec import Raw, msgpack
 from protocols.errors import ErrorBody, Refusal
 from protocols.mail import Done, Outcome
 from protocols.router import Receipt, SendMessage, Stored
-from web.session import HASTY, Action, Hangup, Mention, ReadOn, Session, Tell, Transmit
+from web.session import HASTY, Action, Attends, Hangup, Mention, ReadOn, Session, Tell, Transmit, Types
 
 
 def session(window: int = 4, wait: float = 0.0) -> Session:
@@ -130,6 +130,25 @@ def test_receipts_are_answered_when_they_have_an_id() -> None:
     assert sent(one.outcome(tell.ticket, done)) == [{"type": "ok", "id": "r"}]
     [mention] = one.received('{"type":"delivered","conversation":"k","seq":4}')
     assert mention == Mention(Receipt(conversation="k", delivered=4))
+
+
+def test_typing_and_attention_are_passed_on_and_not_answered() -> None:
+    one = session(window=1)
+    # Neither takes room, nor waits for it.
+    one.received(send(1))
+    assert one.received('{"type":"typing","conversation":"k"}') == [Types("k")]
+    assert one.received('{"type":"attention","visible":true,"conversation":"k"}') == [Attends(True, "k")]
+    assert one.received('{"type":"attention","visible":false}') == [Attends(False, "")]
+    [answer] = sent(one.received('{"type":"attention","visible":"yes"}'))
+    assert (answer["type"], answer["code"]) == ("error", "invalid")
+    [answer] = sent(one.received('{"type":"typing","conversation":"k","user":"eve"}'))
+    assert (answer["type"], answer["code"]) == ("error", "invalid")
+
+
+def test_typing_counts_in_the_rate() -> None:
+    one = session(wait=0.5)
+    assert one.received('{"type":"typing","conversation":"k"}') == []
+    assert (one.full, one.pause) == (True, 0.5)
 
 
 def test_sync_is_read_on_and_its_failure_leaves_the_socket_open() -> None:
@@ -276,8 +295,12 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=6),
     max_leaves=12,
 )
-_fields = st.sampled_from(["type", "id", "client_id", "to", "body", "conversation", "message_id", "seq", "since", "on"])
-_types = st.sampled_from(["send", "edit", "delete", "react", "read", "delivered", "sync", "ping", "hello"])
+_fields = st.sampled_from(
+    ["type", "id", "client_id", "to", "body", "conversation", "message_id", "seq", "since", "on", "visible"]
+)
+_types = st.sampled_from(
+    ["send", "edit", "delete", "react", "read", "delivered", "typing", "attention", "sync", "ping", "hello"]
+)
 
 
 @given(st.text() | st.dictionaries(_fields, _json | _types).map(json.dumps))
