@@ -179,12 +179,17 @@ class MessageChanged(_MessageFields, frozen=True, kw_only=True, tag="message_cha
 
 
 class ReceiptFrame(_FromServer, frozen=True, kw_only=True, tag="receipt"):
-    """`user` has everything of the other up to `delivered`, and saw it up to `read`."""
+    """`user` has everything of the other up to `delivered`, and saw it up to `read`.
+
+    Of the peer, `read` is as much as they let be seen. `unread_from` is in one's own only: what the peer wrote from
+    that place on counts as unread, because one marked it so; without it there is no such mark, or no longer.
+    """
 
     conversation: str
     user: str
     delivered: int
     read: int
+    unread_from: int = 0
 
 
 Change = Message | ReceiptFrame

@@ -44,17 +44,25 @@ class MessageRecord(Struct, frozen=True, kw_only=True):
 
 
 class ReceiptRecord(Struct, frozen=True, kw_only=True):
-    """`user` has everything of the other up to `delivered` and saw it up to `read`, both positions (seq)."""
+    """`user` has everything of the other up to `delivered` and saw it up to `read`, both positions (seq).
+
+    To the other it shows only as much of `read` as `user` lets be seen. `unread_from` shows to `user` alone: from that
+    position on they marked it as unread; 0 for none.
+    """
 
     conversation: str
     user: str
     delivered: int
     read: int
     change: int
+    unread_from: int = 0
 
 
 class ConversationSummary(Struct, frozen=True, kw_only=True):
-    """A conversation as one of its people sees it in a list. `unread` counts messages of the peer, not the deleted."""
+    """A conversation as one of its people sees it in a list.
+
+    `unread` counts messages of the peer, not the deleted, above `my_read` or from the mark `unread_from` on (0: none).
+    """
 
     id: str
     peer: str
@@ -62,6 +70,7 @@ class ConversationSummary(Struct, frozen=True, kw_only=True):
     version: int
     last_message: MessageRecord | None
     unread: int
+    unread_from: int
     my_read: int
     my_delivered: int
     peer_read: int

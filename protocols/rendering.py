@@ -44,7 +44,11 @@ def _shown(kind: type[_Shown], record: MessageRecord) -> _Shown:
 def receipt_frame(record: ReceiptRecord) -> ReceiptFrame:
     """How far one of the two has come."""
     return ReceiptFrame(
-        conversation=record.conversation, user=record.user, delivered=record.delivered, read=record.read
+        conversation=record.conversation,
+        user=record.user,
+        delivered=record.delivered,
+        read=record.read,
+        unread_from=record.unread_from,
     )
 
 

@@ -49,9 +49,22 @@ class React(Command[Stored], frozen=True, kw_only=True, tag="react"):
 class Receipt(Command[Done], frozen=True, kw_only=True, tag="receipt"):
     """Cumulative: everything of the other up to `delivered` reached a device of mine, up to `read` was seen.
 
-    0 leaves that one as it is. Never goes back; coalesced by maximum.
+    0 leaves that one as it is. Never goes back; coalesced by maximum. `private`: what is read by it is not shown to
+    the other, who sees it once something later is read in the open.
     """
 
     conversation: str
     delivered: int = 0
     read: int = 0
+    private: bool = False
+
+
+class MarkUnread(Command[Done], frozen=True, kw_only=True, tag="mark_unread"):
+    """From the place `seq` on, what the other wrote counts as unread for me alone, until I read up to it again.
+
+    A place beyond the other's latest message means that one; one above what I have read takes back an earlier mark,
+    because everything from there on is unread anyway.
+    """
+
+    conversation: str
+    seq: int

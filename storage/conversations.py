@@ -12,13 +12,20 @@ from storage.message_rows import COLUMNS, record
 
 
 class Side(Struct):
-    """One of the two people: the place of their own latest message, and their receipt with its latest change."""
+    """One of the two people: the place of their own latest message, and their receipt with its latest change.
+
+    `seen`: as much of `read` as the other may know. `told`: the change by which the other last learnt something of the
+    receipt. `marked`: from this place on it counts as unread for this person alone, never above `read`; 0 for none.
+    """
 
     user: str
     last: int = 0
     delivered: int = 0
     read: int = 0
     change: int = 0
+    seen: int = 0
+    told: int = 0
+    marked: int = 0
 
 
 class Thread(Struct):
@@ -45,36 +52,43 @@ class Thread(Struct):
 
 _THREAD = """
 SELECT key, id, seq, version, change,
-    low, low_last, low_delivered, low_read, low_change, high, high_last, high_delivered, high_read, high_change
+    low, low_last, low_delivered, low_read, low_change, low_seen, low_told, low_marked,
+    high, high_last, high_delivered, high_read, high_change, high_seen, high_told, high_marked
 FROM conversation WHERE id = ?
 """
 _BEGIN = """
-INSERT INTO conversation VALUES (NULL, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) RETURNING key
+INSERT INTO conversation
+    (id, low, high, seq, version, change,
+    low_last, low_delivered, low_read, low_change, high_last, high_delivered, high_read, high_change)
+VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) RETURNING key
 """
 _SAVE = """
 UPDATE conversation SET seq = ?, version = ?, change = ?,
-    low_last = ?, low_delivered = ?, low_read = ?, low_change = ?,
-    high_last = ?, high_delivered = ?, high_read = ?, high_change = ?
+    low_last = ?, low_delivered = ?, low_read = ?, low_change = ?, low_seen = ?, low_told = ?, low_marked = ?,
+    high_last = ?, high_delivered = ?, high_read = ?, high_change = ?, high_seen = ?, high_told = ?, high_marked = ?
 WHERE key = ?
 """
 
 _MINE = """
 SELECT key, id, low AS me, high AS peer, seq, version, low_read AS my_read, low_delivered AS my_delivered,
-    high_read AS peer_read, high_delivered AS peer_delivered, high_last AS peer_last
+    low_marked AS marked, CASE low_marked WHEN 0 THEN low_read ELSE low_marked - 1 END AS floor,
+    high_seen AS peer_read, high_delivered AS peer_delivered, high_last AS peer_last
 FROM conversation WHERE low = :me
 UNION ALL
-SELECT key, id, high, low, seq, version, high_read, high_delivered, low_read, low_delivered, low_last
+SELECT key, id, high, low, seq, version, high_read, high_delivered,
+    high_marked, CASE high_marked WHEN 0 THEN high_read ELSE high_marked - 1 END,
+    low_seen, low_delivered, low_last
 FROM conversation WHERE high = :me
 """
 # Counted afresh each time: a counter kept up and down would go wrong for ever with its first mistake. Nothing is
 # counted in a conversation that was read to the peer's latest message, which is nearly every one.
 _SUMMARIES = f"""
 SELECT mine.peer, mine.seq, mine.version, mine.my_read, mine.my_delivered, mine.peer_read, mine.peer_delivered,
-    CASE WHEN mine.peer_last <= mine.my_read THEN 0 ELSE (
+    CASE WHEN mine.peer_last <= mine.floor THEN 0 ELSE (
         SELECT count(*) FROM message AS u
-        WHERE u.conversation = mine.key AND u.seq > mine.my_read AND u.sender = mine.peer AND NOT u.deleted
+        WHERE u.conversation = mine.key AND u.seq > mine.floor AND u.sender = mine.peer AND NOT u.deleted
     ) END,
-    mine.id, {COLUMNS}
+    mine.marked, mine.id, {COLUMNS}
 FROM ({_MINE}) AS mine JOIN message AS m ON m.conversation = mine.key AND m.seq = mine.seq
 """
 
@@ -100,7 +114,7 @@ class Conversations:
         row = self._connection.execute(_THREAD, (conversation,)).fetchone()
         if row is None:
             return None
-        return Thread(row[0], row[1], Side(*row[5:10]), Side(*row[10:15]), row[2], row[3], row[4])
+        return Thread(row[0], row[1], Side(*row[5:13]), Side(*row[13:21]), row[2], row[3], row[4])
 
     def begin(self, one: str, other: str) -> Thread:
         """The first message of two different people is about to be stored."""
@@ -115,8 +129,8 @@ class Conversations:
             [
                 (
                     *(t.seq, t.version, t.change),
-                    *(t.low.last, t.low.delivered, t.low.read, t.low.change),
-                    *(t.high.last, t.high.delivered, t.high.read, t.high.change),
+                    *_receipt(t.low),
+                    *_receipt(t.high),
                     t.key,
                 )
                 for t in threads
@@ -124,15 +138,20 @@ class Conversations:
         )
 
 
+def _receipt(side: Side) -> tuple[int, ...]:
+    return side.last, side.delivered, side.read, side.change, side.seen, side.told, side.marked
+
+
 def _summary(row: tuple[Any, ...]) -> ConversationSummary:
-    peer, seq, version, my_read, my_delivered, peer_read, peer_delivered, unread = row[:8]
+    peer, seq, version, my_read, my_delivered, peer_read, peer_delivered, unread, marked = row[:9]
     return ConversationSummary(
-        id=row[8],
+        id=row[9],
         peer=peer,
         seq=seq,
         version=version,
-        last_message=record(row[8:]),
+        last_message=record(row[9:]),
         unread=unread,
+        unread_from=marked,
         my_read=my_read,
         my_delivered=my_delivered,
         peer_read=peer_read,

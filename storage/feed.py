@@ -13,14 +13,16 @@ WHERE c.id = ? AND m.change > ? ORDER BY m.change LIMIT ?
 """
 _FIRST_AFTER = "SELECT version FROM message WHERE conversation = ? AND change > ? ORDER BY change LIMIT 1"
 
-# The conversations of a person with something new, and where in each the news of messages begin.
+# The conversations of a person with something new: their own receipt, the peer's as far as it is shown, and where the
+# news of messages begin. What the peer read in private must not even show as a change.
 _NEWS = """
-SELECT key, id, low, low_delivered, low_read, low_change, high, high_delivered, high_read, high_change,
-    (SELECT min(m.change) FROM message AS m WHERE m.conversation = key AND m.change > :since) AS first
+SELECT *, (SELECT min(m.change) FROM message AS m WHERE m.conversation = key AND m.change > :since) AS first
 FROM (
-    SELECT * FROM conversation WHERE low = :me AND change > :since
+    SELECT key, id, low, low_delivered, low_read, low_change, low_marked, high, high_delivered, high_seen, high_told
+    FROM conversation WHERE low = :me AND change > :since
     UNION ALL
-    SELECT * FROM conversation WHERE high = :me AND change > :since
+    SELECT key, id, high, high_delivered, high_read, high_change, high_marked, low, low_delivered, low_seen, low_told
+    FROM conversation WHERE high = :me AND change > :since
 )
 """
 _PLACES = "SELECT change FROM message WHERE conversation = ? AND change > ? AND change < ? ORDER BY change LIMIT ?"
@@ -78,28 +80,24 @@ class Feed:
         """The first `most` changes in order: (change, conversation's row, whose receipt or None for a message)."""
         found: list[tuple[int, Any, str | None]] = []
         for row in news:
-            found += [(at, row, user) for user, at in ((row[2], row[5]), (row[6], row[9])) if at > since]
+            found += [(at, row, user) for user, at in ((row[2], row[5]), (row[7], row[10])) if at > since]
         found = sorted(found, key=_by_change)[:most]
-        for row in sorted((row for row in news if row[10] is not None), key=lambda row: int(row[10])):
+        for row in sorted((row for row in news if row[11] is not None), key=lambda row: int(row[11])):
             end = found[-1][0] if len(found) == most else _NO_END
-            if row[10] >= end:
+            if row[11] >= end:
                 break
             changes = self._connection.execute(_PLACES, (row[0], since, end, most))
             found = sorted([*found, *((at, row, None) for (at,) in changes)], key=_by_change)[:most]
         return found
 
     def _at(self, change: int, row: tuple[Any, ...], receipt_of: str | None) -> MessageRecord | ReceiptRecord:
-        key, conversation, low, low_delivered, low_read, low_change, high, high_delivered, high_read, high_change, _ = (
-            row
-        )
+        key, conversation = row[:2]
         if receipt_of is None:
             return record((conversation, *self._connection.execute(_AT, (key, change)).fetchone()))
-        user, delivered, read, at = (
-            (low, low_delivered, low_read, low_change)
-            if receipt_of == low
-            else (high, high_delivered, high_read, high_change)
+        user, delivered, read, at, marked = row[2:7] if receipt_of == row[2] else (*row[7:11], 0)
+        return ReceiptRecord(
+            conversation=conversation, user=user, delivered=delivered, read=read, change=at, unread_from=marked
         )
-        return ReceiptRecord(conversation=conversation, user=user, delivered=delivered, read=read, change=at)
 
 
 def _by_change(place: tuple[int, Any, str | None]) -> int:

@@ -13,23 +13,43 @@ class Receipts:
         self._connection = connection
 
     def of(self, conversation: str) -> list[ReceiptRecord]:
-        """Both receipts of a conversation; none when nothing was said there."""
+        """Both receipts of a conversation, each as its own person sees it; none when nothing was said there."""
         row = self._connection.execute(
-            "SELECT low, low_delivered, low_read, low_change, high, high_delivered, high_read, high_change "
-            "FROM conversation WHERE id = ?",
+            "SELECT low, low_delivered, low_read, low_change, low_marked, "
+            "high, high_delivered, high_read, high_change, high_marked FROM conversation WHERE id = ?",
             (conversation,),
         ).fetchone()
         if row is None:
             return []
         return [
-            ReceiptRecord(conversation=conversation, user=user, delivered=delivered, read=read, change=change)
-            for user, delivered, read, change in (row[:4], row[4:])
+            ReceiptRecord(
+                conversation=conversation,
+                user=user,
+                delivered=delivered,
+                read=read,
+                change=change,
+                unread_from=marked,
+            )
+            for user, delivered, read, change, marked in (row[:5], row[5:])
         ]
 
 
 def receipt_of(thread: Thread, person: str) -> ReceiptRecord:
-    """The receipt of one of the two, as the thread has it."""
+    """The receipt of one of the two as they see it themselves, all of it."""
     side = thread.side(person)
     return ReceiptRecord(
-        conversation=thread.id, user=side.user, delivered=side.delivered, read=side.read, change=side.change
+        conversation=thread.id,
+        user=side.user,
+        delivered=side.delivered,
+        read=side.read,
+        change=side.change,
+        unread_from=side.marked,
+    )
+
+
+def receipt_shown(thread: Thread, person: str) -> ReceiptRecord:
+    """The receipt of one of the two as the other may see it."""
+    side = thread.side(person)
+    return ReceiptRecord(
+        conversation=thread.id, user=side.user, delivered=side.delivered, read=side.seen, change=side.told
     )

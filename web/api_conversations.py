@@ -8,7 +8,7 @@ from protocols.errors import Refusal
 from protocols.frames import Message
 from protocols.records import ConversationSummary, MessageRecord
 from protocols.rendering import message_frame
-from protocols.router import SendMessage, Stored
+from protocols.router import MarkUnread, SendMessage, Stored
 from protocols.sync import sync_token
 from protocols.values import (
     PAGE_DEFAULT,
@@ -16,6 +16,7 @@ from protocols.values import (
     ClientId,
     Id,
     Relation,
+    Seq,
     User,
     conversation_of,
     rfc3339,
@@ -34,8 +35,9 @@ STORED_WITHIN: Final = 5.0
 class Conversation(Struct, frozen=True, kw_only=True):
     """A conversation as one of its two people sees it. `seq` and `version` are the latest; 0 before the first message.
 
-    `unread` counts what the peer wrote above my_read and did not delete. `peer_read` and `peer_delivered` tell how far
-    the peer saw and got mine.
+    `unread` counts what the peer wrote above my_read and did not delete; or from `unread_from` on, when you marked it
+    as unread from there (0: no mark). `peer_read` and `peer_delivered` tell how far the peer got mine, and lets you
+    know to have seen it.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Conversation(Struct, frozen=True, kw_only=True):
     relation: Relation
     last_message: Message | None
     unread: int
+    unread_from: int
     version: int
     seq: int
     my_read: int
@@ -100,6 +103,18 @@ class QueuedMessage(Struct, frozen=True):
 
     status: Literal["queued"]
     client_id: str
+
+
+class Mark(Strict, frozen=True):
+    """`seq`: the place from which on it counts as unread; beyond the peer's latest message it means that one."""
+
+    seq: Seq
+
+
+class Queued(Struct, frozen=True):
+    """Taken and kept: it will be done, or refused, when router is there again."""
+
+    status: Literal["queued"]
 
 
 class Since(Strict, frozen=True):
@@ -175,6 +190,21 @@ async def _send(call: Call[NewMessage, None]) -> Reply:
     )
 
 
+async def _mark_unread(call: Call[Mark, None]) -> Reply | None:
+    me, services = call.me.user, call.services
+    wait = services.limits.message(me, services.environment.monotonic())
+    if wait:
+        raise Refusal("rate_limited", retry_after=wait)
+    # Told, not asked: in one lane with the receipts of this front, which must not overtake it.
+    command = MarkUnread(conversation=call.params["id"], seq=call.body.seq)
+    outcome = await services.hub.told("router", command, id=call.command_id, person=me, within=STORED_WITHIN)
+    if outcome is None:
+        return Reply(Queued("queued"), status=202)
+    if outcome.error is not None:
+        raise Refusal.of(outcome.error)
+    return None
+
+
 async def _sync(call: Call[None, Since]) -> SyncPage:
     return await catching_up.page(call.services, call.me.user, call.query.since, call.query.limit)
 
@@ -201,6 +231,7 @@ def _silent(me: str, peer: str) -> ConversationSummary:
         version=0,
         last_message=None,
         unread=0,
+        unread_from=0,
         my_read=0,
         my_delivered=0,
         peer_read=0,
@@ -220,6 +251,7 @@ def _conversation(item: ConversationSummary, peer: User, relation: Relation) -> 
         relation=relation,
         last_message=None if item.last_message is None else message_frame(item.last_message),
         unread=item.unread,
+        unread_from=item.unread_from,
         version=item.version,
         seq=item.seq,
         my_read=item.my_read,
@@ -262,6 +294,16 @@ ROUTES: Final = (
         body=NewMessage,
         errors=("not_a_contact", "client_id_reused", "rate_limited"),
         summary="Send a message: 201 when it is stored, 202 when it is kept until router is there.",
+        tag="conversations",
+    ),
+    Route(
+        "PUT",
+        f"{API}/conversations/{{id}}/unread",
+        _mark_unread,
+        also={202: Queued},
+        body=Mark,
+        errors=("conflict", "client_id_reused", "rate_limited"),
+        summary="Mark as unread from a place on, for yourself alone, until you read it again.",
         tag="conversations",
     ),
     Route(

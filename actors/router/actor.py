@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import json
 
-from actors.router.receiving import receive
+from actors.router.receiving import mark_unread, receive, tell_marked
 from actors.router.rules import check_body, check_emoji, reacted
 from actors.router.sending import send
 from actors.runtime import Actor, Answer, Effect, Mail, handles, handles_batch
@@ -12,7 +12,7 @@ from protocols.errors import Refusal
 from protocols.mail import Command, Done, Push
 from protocols.records import MessageRecord, seq_of
 from protocols.rendering import changed_frame
-from protocols.router import DeleteMessage, EditMessage, React, Receipt, SendMessage, Stored
+from protocols.router import DeleteMessage, EditMessage, MarkUnread, React, Receipt, SendMessage, Stored
 from storage.conversations import Thread
 from storage.router import ROUTER, RouterUnit
 
@@ -40,6 +40,10 @@ class Router(Actor[RouterUnit]):
     @handles_batch(Receipt)
     def receive(self, tx: RouterUnit, mails: Sequence[Mail[Receipt]]) -> Sequence[Answer[Done]]:
         return receive(tx, mails)
+
+    @handles(MarkUnread, tells=tell_marked)
+    def mark_unread(self, tx: RouterUnit, mail: Mail[MarkUnread]) -> Done:
+        return mark_unread(tx, mail)
 
     @handles(EditMessage, tells=tell_changed)
     def edit(self, tx: RouterUnit, mail: Mail[EditMessage]) -> Stored:

@@ -59,12 +59,17 @@ def change(tx: RouterUnit, one: str, other: str, seq: int, body: str | None = "n
         tx.messages.edit(thread, seq, body, AT + 1)
 
 
-def receive(tx: RouterUnit, person: str, peer: str, delivered: int, read: int) -> None:
+def receive(
+    tx: RouterUnit, person: str, peer: str, delivered: int, read: int, *, private: bool = False, marked: int = 0
+) -> None:
     thread = tx.conversations.thread(conversation_of(person, peer))
     assert thread is not None
     side = thread.side(person)
     side.delivered, side.read = delivered, read
+    side.marked = marked
     side.change = thread.change = tx.journal.next_change()
+    if not private:
+        side.seen, side.told = read, side.change
     tx.conversations.save([thread])
 
 
@@ -200,6 +205,38 @@ class MessagesContract:
         assert (cat.id, cat.peer, cat.unread, cat.last_message) == (WITH_CAT, CAT, 0, tx.messages.get(WITH_CAT, 1))
         (ann,) = (one for one in tx.conversations.of(BOB) if one.peer == ANN)
         assert (ann.my_read, ann.my_delivered, ann.peer_read, ann.peer_delivered, ann.unread) == (4, 4, 1, 2, 0)
+
+    def test_what_is_read_in_private_shows_to_oneself_alone(self, tx: RouterUnit) -> None:
+        for _ in range(3):
+            write(tx, BOB, ANN)
+        receive(tx, ANN, BOB, 2, 1)
+        receive(tx, ANN, BOB, 2, 2, private=True)
+        (mine,) = tx.conversations.of(ANN)
+        assert (mine.my_read, mine.unread, mine.unread_from) == (2, 1, 0)
+        (theirs,) = tx.conversations.of(BOB)
+        assert (theirs.peer_delivered, theirs.peer_read) == (2, 1)
+        page, at, _ = tx.messages.changes(ANN, 3, 9)
+        assert page == [ReceiptRecord(conversation=WITH_BOB, user=ANN, delivered=2, read=2, change=5)]
+        page, at, _ = tx.messages.changes(BOB, 3, 9)
+        assert page == [ReceiptRecord(conversation=WITH_BOB, user=ANN, delivered=2, read=1, change=4)]
+        assert tx.messages.changes(BOB, 4, 9) == ([], 5, False), "not even that there was something to be seen"
+        assert at == 5
+
+    def test_a_mark_counts_from_its_place_on_and_for_oneself_alone(self, tx: RouterUnit) -> None:
+        for sender, peer in ((BOB, ANN), (BOB, ANN), (ANN, BOB), (BOB, ANN), (BOB, ANN)):
+            write(tx, sender, peer)
+        change(tx, BOB, ANN, 4, None)
+        receive(tx, ANN, BOB, 5, 5)
+        receive(tx, ANN, BOB, 5, 5, private=True, marked=2)
+        (mine,) = tx.conversations.of(ANN)
+        assert (mine.my_read, mine.unread, mine.unread_from) == (5, 2, 2)
+        (theirs,) = tx.conversations.of(BOB)
+        assert (theirs.peer_read, theirs.unread_from) == (5, 0)
+        (record,) = tx.messages.changes(ANN, 7, 9)[0]
+        assert isinstance(record, ReceiptRecord)
+        assert record.unread_from == 2
+        assert [one.unread_from for one in tx.receipts.of(WITH_BOB)] == [2, 0]
+        assert tx.messages.changes(BOB, 7, 9)[0] == []
 
     def test_what_others_write_costs_a_person_nothing(self, tx: RouterUnit, effort: Callable[[], int]) -> None:
         for peer in (BOB, CAT, DAN):

@@ -36,6 +36,10 @@ def messages_of(one: Person, other: Person) -> str:
     return f"{V1}/conversations/{conversation_of(one.id, other.id)}/messages"
 
 
+def unread_of(one: Person, other: Person) -> str:
+    return f"{V1}/conversations/{conversation_of(one.id, other.id)}/unread"
+
+
 async def say(person: Person, other: Person, number: str, body: str) -> tuple[int, dict[str, Any]]:
     status, answer = await person.call("POST", messages_of(person, other), {"client_id": number, "body": body})
     return status, answer
@@ -55,6 +59,7 @@ async def test_a_contact_is_a_conversation_before_anything_was_said(ann: Person,
         "relation": "contact",
         "last_message": None,
         "unread": 0,
+        "unread_from": 0,
         "version": 0,
         "seq": 0,
         "my_read": 0,
@@ -198,6 +203,52 @@ async def test_the_senders_own_sockets_get_what_was_posted(ann: Person, bob: Per
         for socket in (anns, bobs):
             frame = await socket.next("message")
             assert (frame["message_id"], frame["client_id"]) == (stored["message_id"], "c1")
+
+
+async def test_marked_as_unread_for_oneself_on_every_device_until_it_is_read_again(ann: Person, bob: Person) -> None:
+    for number in range(1, 4):
+        await say(ann, bob, f"c{number}", "hello")
+    conversation = conversation_of(ann.id, bob.id)
+    async with bob.socket() as phone, bob.socket() as tablet, ann.socket() as anns:
+        await phone.send(type="read", id="1", conversation=conversation, seq=3)
+        await phone.next("ok", id="1")
+        assert await bob.call("PUT", unread_of(bob, ann), {"seq": 2}) == (204, None)
+        for device in (phone, tablet):
+            frame = await device.next("receipt", unread_from=2)
+            assert (frame["user"], frame["read"]) == (bob.id, 3)
+        (item,) = await conversations(bob)
+        assert (item["unread"], item["unread_from"], item["my_read"]) == (2, 2, 3)
+        (item,) = await conversations(ann)
+        assert (item["peer_read"], item["unread_from"]) == (3, 0)
+        await tablet.send(type="read", id="1", conversation=conversation, seq=3)
+        assert "unread_from" not in await phone.next("receipt", read=3)
+        (item,) = await conversations(bob)
+        assert (item["unread"], item["unread_from"]) == (0, 0)
+        await anns.send(type="ping", id="p")
+        await anns.next("pong")
+        assert [frame["read"] for frame in anns.aside if frame["type"] == "receipt"] == [3], "Ann hears of no mark"
+
+
+async def test_a_mark_waits_for_router_too(house: House, ann: Person, bob: Person) -> None:
+    await say(ann, bob, "c1", "hello")
+    async with bob.socket() as phone:
+        await phone.send(type="read", id="1", conversation=conversation_of(ann.id, bob.id), seq=1)
+        await phone.next("ok", id="1")
+        router = house.owners["router"]
+        router.running.clear()
+        router.beat("stopping")
+        assert await bob.call("PUT", unread_of(bob, ann), {"seq": 1}) == (202, {"status": "queued"})
+        router.running.set()
+        await phone.next("receipt", unread_from=1)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"seq": 0}, {"seq": -1}, {"seq": 2**53 + 1}, {"seq": "1"}, {"seq": 1, "for": "all"}]
+)
+async def test_a_mark_with_nonsense_in_it_is_refused(ann: Person, bob: Person, body: Any) -> None:
+    await say(ann, bob, "c1", "hello")
+    status, answer = await bob.call("PUT", unread_of(bob, ann), body)
+    assert (status, answer["error"]["code"]) == (400, "invalid")
 
 
 @pytest.mark.parametrize(

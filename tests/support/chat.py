@@ -14,7 +14,7 @@ from actors.runtime.dispatch import Result, Work, dispatch
 from protocols import frames
 from protocols.mail import Command, Push
 from protocols.records import message_id
-from protocols.router import Receipt, SendMessage, Stored
+from protocols.router import MarkUnread, Receipt, SendMessage, Stored
 from protocols.values import conversation_of
 from settings import Paths
 from storage import Database
@@ -84,9 +84,14 @@ class House:
     async def say(self, person: str, to: str, body: str, number: str = "", *, reply_to: str = "") -> Stored:
         return stored(await self.do(person, SendMessage(to=to, body=body, reply_to=reply_to), number))
 
-    async def tell(self, person: str, peer: str, *, delivered: int = 0, read: int = 0) -> Result:
-        command = Receipt(conversation=conversation_of(person, peer), delivered=delivered, read=read)
-        return await self.do(person, command)
+    async def tell(self, person: str, peer: str, *, delivered: int = 0, read: int = 0, private: bool = False) -> Result:
+        conversation = conversation_of(person, peer)
+        return await self.do(
+            person, Receipt(conversation=conversation, delivered=delivered, read=read, private=private)
+        )
+
+    async def mark(self, person: str, peer: str, seq: int) -> Result:
+        return await self.do(person, MarkUnread(conversation=conversation_of(person, peer), seq=seq))
 
     def fresh(self) -> str:
         return f"id-{next(iter(self.ids))}"

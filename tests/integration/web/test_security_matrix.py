@@ -33,6 +33,8 @@ MAY: Final[Mapping[str, Row]] = {
     "delivered": ALL_BUT_STRANGERS,
     "GET /api/v1/conversations/{id}/messages": ALL_BUT_STRANGERS,
     "POST /api/v1/conversations/{id}/messages": CONTACTS,
+    # The author has read nothing that could be unread again.
+    "PUT /api/v1/conversations/{id}/unread": {**ALL_BUT_STRANGERS, "author": "conflict"},
 }
 
 
@@ -97,9 +99,9 @@ async def outcome(line: Socket) -> str:
 
 async def by_http(scene: Scene, way: str, me: Person, to: Person) -> str:
     method, _, template = way.partition(" ")
-    body = {"client_id": "p", "body": "hello"} if method == "POST" else None
+    bodies: dict[str, dict[str, Any]] = {"POST": {"client_id": "p", "body": "hello"}, "PUT": {"seq": 1}}
     status, answer = await me.call(
-        method, template.replace("{id}", conversation_of(scene.ann.id, scene.other.id)), body
+        method, template.replace("{id}", conversation_of(scene.ann.id, scene.other.id)), bodies.get(method)
     )
     assert to.id != me.id
     return "ok" if status < 300 else str(answer["error"]["code"])

@@ -24,6 +24,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/me": {"display_name": "Eve", "password": "not the right one"},
     "/api/v1/contacts/requests": {"user_id": "nobody"},
     "/api/v1/conversations/{id}/messages": {"client_id": "c1", "body": "hello"},
+    "/api/v1/conversations/{id}/unread": {"seq": 1},
     "/api/v1/ops/actions": {"action": "kill", "actor": "router"},
 }
 """A body for each path that takes one; fields that a method does not take are left out."""
@@ -123,6 +124,7 @@ async def test_what_is_others_looks_like_what_is_not_there(house: House) -> None
         "/api/v1/contacts/requests/{id}/accept": requests["outgoing"][0]["id"],
         "/api/v1/contacts/requests/{id}/decline": requests["outgoing"][0]["id"],
         "/api/v1/conversations/{id}/messages": message["conversation"],
+        "/api/v1/conversations/{id}/unread": message["conversation"],
         "/api/v1/ops/letters/{id}": "abcdef012345",
     }
     tried = [route for route in ROUTES if "{id}" in route.path]

@@ -67,4 +67,6 @@ def test_a_changed_message_differs_in_its_type_only(record: MessageRecord) -> No
 def test_a_page_of_sync_holds_both_kinds() -> None:
     receipt = ReceiptRecord(conversation="c", user="bob", delivered=3, read=2, change=100)
     assert change_frame(receipt) == frames.ReceiptFrame(conversation="c", user="bob", delivered=3, read=2)
+    marked = ReceiptRecord(conversation="c", user="bob", delivered=3, read=2, change=100, unread_from=1)
+    assert change_frame(marked) == frames.ReceiptFrame(conversation="c", user="bob", delivered=3, read=2, unread_from=1)
     assert change_frame(FULL) == message_frame(FULL)

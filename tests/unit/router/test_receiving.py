@@ -4,10 +4,11 @@ import pytest
 
 from protocols import frames
 from protocols.mail import Push
-from protocols.router import Receipt, Stored
+from protocols.records import ReceiptRecord
+from protocols.router import MarkUnread, Receipt, Stored
 from protocols.values import conversation_of
 from tests.support.chat import House, code, pushes
-from tests.support.people import ANN, BOB, CAT
+from tests.support.people import ANN, BOB, CAT, DAN
 
 CONVERSATION = conversation_of(ANN, BOB)
 
@@ -97,16 +98,113 @@ async def test_nothing_there_and_not_yours_look_alike(house: House) -> None:
 
 
 async def test_unread_is_what_the_other_wrote_and_left(talk: House) -> None:
-    async def unread(person: str) -> int:
-        (one,) = await talk.database.read(lambda tx: tx.conversations.of(person))
-        return one.unread
-
-    assert (await unread(ANN), await unread(BOB)) == (1, 3)
+    assert (await unread(talk, ANN), await unread(talk, BOB)) == (1, 3)
     await talk.tell(BOB, ANN, read=1)
-    assert await unread(BOB) == 2
+    assert await unread(talk, BOB) == 2
     await talk.tell(BOB, ANN, delivered=4)
-    assert await unread(BOB) == 2
+    assert await unread(talk, BOB) == 2
     last: Stored = await talk.say(ANN, BOB, "x")
-    assert await unread(BOB) == 3
+    assert await unread(talk, BOB) == 3
     await talk.tell(BOB, ANN, read=last.seq)
-    assert await unread(BOB) == 0
+    assert await unread(talk, BOB) == 0
+
+
+async def test_reading_in_private_is_told_to_oneself_and_shows_to_nobody_else(talk: House) -> None:
+    await talk.tell(BOB, ANN, delivered=4)
+    ((to, told),) = pushes(await talk.tell(BOB, ANN, read=2, private=True))
+    assert (to, told) == ([BOB], frame(BOB, 4, 2))
+    assert await seen_by(talk, ANN) == (4, 0)
+    assert await seen_by(talk, BOB) == (4, 2)
+
+
+async def test_what_reading_in_private_delivers_is_told(talk: House) -> None:
+    own, others = pushes(await talk.tell(BOB, ANN, read=2, private=True))
+    assert own == ([BOB], frame(BOB, 2, 2))
+    assert others == ([ANN], frame(BOB, 2, 0))
+
+
+async def test_a_place_read_in_private_does_not_show_when_it_is_told_again_in_the_open(talk: House) -> None:
+    await talk.tell(BOB, ANN, read=2, private=True)
+    assert pushes(await talk.tell(BOB, ANN, read=2)) == []
+    assert await seen_by(talk, ANN) == (2, 0)
+    ((to, told),) = pushes(await talk.tell(BOB, ANN, read=4))
+    assert (set(to), told) == ({ANN, BOB}, frame(BOB, 4, 4))
+
+
+async def test_private_and_open_ones_at_once_show_what_the_open_one_read(talk: House) -> None:
+    places = ((1, False), (2, True), (2, False))
+    *_, last = await talk.make(*[
+        (BOB, str(at), Receipt(conversation=CONVERSATION, read=read, private=private))
+        for at, (read, private) in enumerate(places)
+    ])  # fmt: skip
+    assert pushes(last) == [([BOB], frame(BOB, 2, 2)), ([ANN], frame(BOB, 2, 1))]
+
+
+async def test_a_mark_is_told_to_ones_own_devices_until_one_reads_up_to_it_again(talk: House) -> None:
+    await talk.tell(BOB, ANN, read=4)
+    result = await talk.mark(BOB, ANN, 2)
+    assert pushes(result) == [([BOB], marked(4, 4, 2))]
+    assert await unread(talk, BOB) == 2
+    assert pushes(await talk.tell(BOB, ANN, read=1)) == []
+    assert pushes(await talk.tell(BOB, ANN, delivered=4)) == []
+    assert await unread(talk, BOB) == 2
+    assert pushes(await talk.tell(BOB, ANN, read=2)) == [([BOB], frame(BOB, 4, 4))]
+    assert await unread(talk, BOB) == 0
+    assert await seen_by(talk, ANN) == (4, 4)
+
+
+async def test_a_mark_may_be_moved_and_taken_back(talk: House) -> None:
+    await talk.tell(BOB, ANN, read=2)
+    for seq, place, count in ((2, 2, 2), (1, 1, 3), (2**53, 0, 1), (2, 2, 2), (3, 0, 1)):
+        ((to, told),) = pushes(await talk.mark(BOB, ANN, seq))
+        assert (to, told) == ([BOB], marked(2, 2, place))
+        assert await unread(talk, BOB) == count, seq
+
+
+async def test_what_comes_after_a_mark_is_unread_too(talk: House) -> None:
+    await talk.tell(BOB, ANN, read=4)
+    await talk.mark(BOB, ANN, 2**53)
+    assert await unread(talk, BOB) == 1
+    await talk.say(ANN, BOB, "x")
+    await talk.say(BOB, ANN, "x")
+    assert await unread(talk, BOB) == 2
+
+
+async def test_a_mark_that_comes_twice_is_set_once(talk: House) -> None:
+    await talk.tell(BOB, ANN, read=4)
+    command = MarkUnread(conversation=CONVERSATION, seq=2)
+    await talk.do(BOB, command, "mark")
+    await talk.tell(BOB, ANN, read=4)
+    assert pushes(await talk.do(BOB, command, "mark")) == [([BOB], frame(BOB, 4, 4))]
+    assert await unread(talk, BOB) == 0
+
+
+async def test_marks_of_nothing_and_of_others_are_refused(talk: House, house: House) -> None:
+    await talk.say(ANN, CAT, "x")
+    assert code(await talk.mark(ANN, CAT, 1)) == "conflict", "Cat has written nothing"
+    assert code(await talk.mark(BOB, ANN, 0)) == "invalid"
+    nothing = await house.do(DAN, MarkUnread(conversation=conversation_of(DAN, CAT), seq=1))
+    foreign = await house.do(CAT, MarkUnread(conversation=CONVERSATION, seq=1))
+    assert code(nothing) == "not_found"
+    assert nothing.error == foreign.error
+
+
+def marked(delivered: int, read: int, unread_from: int) -> frames.ReceiptFrame:
+    return frames.ReceiptFrame(
+        conversation=CONVERSATION, user=BOB, delivered=delivered, read=read, unread_from=unread_from
+    )
+
+
+async def unread(house: House, person: str) -> int:
+    (one,) = await house.database.read(lambda tx: tx.conversations.of(person))
+    return one.unread
+
+
+async def seen_by(house: House, person: str) -> tuple[int, int]:
+    """How far Bob has come, by the list and by the sync of `person`."""
+    (one,) = await house.database.read(lambda tx: tx.conversations.of(person))
+    changes, _, _ = await house.database.read(lambda tx: tx.messages.changes(person, 0, 99))
+    (synced,) = [(each.delivered, each.read) for each in changes if isinstance(each, ReceiptRecord) if each.user == BOB]
+    listed = (one.my_delivered, one.my_read) if person == BOB else (one.peer_delivered, one.peer_read)
+    assert synced == listed
+    return synced
