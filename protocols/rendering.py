@@ -3,7 +3,10 @@
 from functools import lru_cache
 from typing import TypeVar
 
-from protocols.frames import Message, MessageChanged, ReceiptFrame
+from msgspec import structs
+
+from protocols.frames import Message, MessageChanged, MuteFrame, NoticeFrame, PreferencesFrame, ReceiptFrame
+from protocols.notifier import MUTE_FOREVER, Mute, Notice, Preferences
 from protocols.records import MessageRecord, ReceiptRecord
 from protocols.values import rfc3339
 
@@ -55,3 +58,26 @@ def receipt_frame(record: ReceiptRecord) -> ReceiptFrame:
 def change_frame(record: MessageRecord | ReceiptRecord) -> Message | ReceiptFrame:
     """One item of a page of sync."""
     return message_frame(record) if isinstance(record, MessageRecord) else receipt_frame(record)
+
+
+def notice_frame(notice: Notice) -> NoticeFrame:
+    """A notice as it is now, pushed or in a page."""
+    return NoticeFrame(
+        **structs.asdict(notice.data),
+        id=notice.id,
+        change=notice.change,
+        kind=notice.kind,
+        at=_moment(notice.at),
+        read=notice.read,
+    )
+
+
+def preferences_frame(preferences: Preferences) -> PreferencesFrame:
+    """What a person has set, for their other devices."""
+    return PreferencesFrame(**structs.asdict(preferences))
+
+
+def mute_frame(mute: Mute) -> MuteFrame:
+    """Whom a person has muted, for their other devices."""
+    forever = mute.until == MUTE_FOREVER
+    return MuteFrame(user=mute.user, until=rfc3339(mute.until) if mute.until > 0 else None, forever=forever)
