@@ -95,6 +95,12 @@ class Installation:
             self._process.kill()
             return await self._process.wait()
 
+    async def kill(self) -> None:
+        """SIGKILL to the supervisor, and with it, by the kernel, to its children."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
     async def parley(self, *arguments: str) -> tuple[int, str]:
         """Run one command of the command line; its exit code and all that it printed."""
         process = await asyncio.create_subprocess_exec(

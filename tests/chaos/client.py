@@ -48,7 +48,7 @@ class Client(Person):
         clock: Callable[[], float],
         write: Callable[[record.Record], None],
     ) -> None:
-        super().__init__(base, username, device=f"{username}#{number}", clock=clock)
+        super().__init__(base, username, device=f"{username}.{number}", clock=clock)
         self.taps: list[Callable[[dict[str, Any]], None]] = []
         self.receipts: dict[tuple[str, str], tuple[int, int]] = {}
         self.screen = _LoggedScreen(self._appeared)
@@ -154,8 +154,9 @@ class Client(Person):
 
 
 def receipts(client: Client) -> list[record.Receipt]:
-    """What a device knows of receipts, as records."""
+    """What a device knows of the other's receipts; of its own person's it is told only what it did not tell itself."""
     return [
         record.Receipt(client.device, conversation, person, delivered, read)
         for (conversation, person), (delivered, read) in client.receipts.items()
+        if person != client.id
     ]

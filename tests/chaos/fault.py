@@ -48,6 +48,9 @@ class World(Protocol):
     async def pids(self) -> dict[str, int]:
         """The process of every child that has one now, by name."""
 
+    async def restart(self) -> None:
+        """SIGKILL to the supervisor, then another one on the same data; returns when all children run."""
+
     async def back(self, name: str, other_than: int = 0, within: float = 60.0) -> int:
         """Wait until a child runs, as another process than `other_than`; its pid. Raises TimeoutError."""
 

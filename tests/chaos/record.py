@@ -1,6 +1,6 @@
 """The log of a run: JSON lines, written while it happens, from which alone it is judged and can be carried out again.
 
-`at` is seconds since the run began. A device is one socket of one person: "ann#1" is Ann's first.
+`at` is seconds since the run began. A device is one socket of one person: "ann.1" is Ann's first.
 """
 
 from collections.abc import Iterator, Sequence

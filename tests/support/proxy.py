@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on purpose: between a client and a broker it cuts, stalls, delays, and adds bytes."""
+"""A TCP proxy that misbehaves on purpose: between two ends it cuts, stalls, delays, loses, and adds bytes."""
 
 import asyncio
 import contextlib
@@ -34,16 +34,21 @@ class Fault:
 
 
 class Link:
-    """One connection through the proxy."""
+    """One connection through the proxy. `lost`: what comes is thrown away, and neither end hears of the other's end."""
 
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self.client = client
         self.server = server
+        self.lost = False
 
     def cut(self) -> None:
         """Reset both ends, as a crash of the host between would."""
         self.client.transport.abort()
         self.server.transport.abort()
+
+    def lose(self) -> None:
+        """Drop everything from now on, as a cable that was pulled. Nothing is told but by `cut` in the end."""
+        self.lost = True
 
     def inject(self, data: bytes) -> None:
         """Let the client believe that the server said this."""
@@ -63,8 +68,14 @@ class Proxy:
 
     def cut(self) -> None:
         """End every connection at once."""
-        for link in self.links:
+        self.end(*self.links)
+
+    def end(self, *links: Link) -> None:
+        """Cut some connections, lost ones too."""
+        for link in links:
             link.cut()
+            if link in self.links:
+                self.links.remove(link)
 
     def stall(self, *ways: Way) -> None:
         for way in ways or WAYS:
@@ -96,6 +107,8 @@ class Proxy:
             with contextlib.suppress(OSError):
                 while data := await source.read(CHUNK):
                     await fault.open.wait()
+                    if link.lost:
+                        continue
                     if fault.delay:
                         await asyncio.sleep(fault.delay)
                     if fault.left is not None:
@@ -106,12 +119,13 @@ class Proxy:
                     if fault.left == 0:
                         return
         finally:
-            # Either end is gone: so is the other, once it has read what was passed on.
-            sink.close()
-            if link in self.links:
-                self.links.remove(link)
-            if sink is link.client:
-                link.server.close()
+            # Either end is gone: so is the other, once it has read what was passed on. Of a lost one nobody hears.
+            if not link.lost:
+                sink.close()
+                if link in self.links:
+                    self.links.remove(link)
+                if sink is link.client:
+                    link.server.close()
 
     async def close(self) -> None:
         self.cut()
