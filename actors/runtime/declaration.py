@@ -33,6 +33,7 @@ Effect = Push | SessionsOver
 class JournalPort(Protocol):
     """What the runtime needs of a database's journal; storage.journal.Journal is one."""
 
+    def change(self) -> int: ...
     def recall(self, person: str, command: str, /) -> Remembered | None: ...
     def remember(self, person: str, command: str, outcome: Remembered, at: int, /) -> None: ...
     def forget_outcomes(self, before: int, /) -> int: ...
@@ -160,6 +161,10 @@ class Actor(Generic[U]):
     name: ClassVar[str]
     schema: ClassVar[Any]
     """The storage.Schema of its database."""
+    hints: ClassVar[Sequence[str]] = ()
+    """Other owners that are told, by a Changed that may be lost, when its log has moved on."""
+    follows: ClassVar[Sequence[str]] = ()
+    """Other owners whose hints it takes. It handles Changed then."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment

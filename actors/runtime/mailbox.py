@@ -10,7 +10,7 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -20,10 +20,11 @@ from actors.runtime.declaration import Actor, Effect, JournaledUnit, Timer
 from actors.runtime.dispatch import TRIES, Key, Result, Work, begin_attempts, dispatch, end_attempts, set_aside
 from actors.runtime.entry import GARBAGE, Entry, Understanding, expired
 from actors.runtime.environment import Environment
+from actors.runtime.hints import Hints
 from actors.runtime.outlet import Outlet
 from actors.runtime.vitals import Vitals
 from protocols.errors import TABLE, ErrorBody, Refusal
-from protocols.mail import DeadLetter, Envelope, FrontItem, Outcome, decode_envelope, encoder
+from protocols.mail import Changed, Command, DeadLetter, Envelope, FrontItem, Outcome, decode_envelope, encoder
 
 RETRY_BASE = 0.05
 RETRY_CAP = 5.0
@@ -54,6 +55,7 @@ class Mailbox(Generic[U]):
     """Reads one actor's mail until told to stop. `subscriptions` is what the broker is to call it with.
 
     `senders` are the broker users whose mail is taken, and `operator` the one of them that is the command line.
+    `follows` maps other owners to their broker users: of those, hints in their own name are taken, and nothing else.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Mailbox(Generic[U]):
         senders: frozenset[str],
         *,
         operator: str = "cli",
+        follows: Mapping[str, str] | None = None,
     ) -> None:
         self._actor = actor
         self._database = database
@@ -72,6 +75,8 @@ class Mailbox(Generic[U]):
         self._vitals = vitals
         self._senders = senders
         self._operator = operator
+        self._follows = follows or {}
+        self._publishers = senders.union(self._follows.values())
         self._understand = Understanding(actor.handlers())
         self._timers = [(timer, environment.monotonic() + timer.seconds) for timer in actor.timers()]
         self._housekeeping = environment.monotonic() + HOUSEKEEPING
@@ -81,11 +86,13 @@ class Mailbox(Generic[U]):
         self._ready: deque[Entry] = deque()
         self._preparing: set[asyncio.Task[None]] = set()
         self._begun: dict[Key, int] = {}
+        self._change = 0
         self._wake = asyncio.Event()
         self._give_up = math.inf
         self._stopping = False
         self._outlet: Outlet
         self._broker: Broker
+        self._hints: Hints | None = None
 
     def subscriptions(self) -> Subscriptions:
         return Subscriptions(
@@ -98,9 +105,9 @@ class Mailbox(Generic[U]):
         self._give_up = self._environment.monotonic() + FINISH
         self._wake.set()
 
-    async def run(self, broker: Broker, outlet: Outlet) -> None:
+    async def run(self, broker: Broker, outlet: Outlet, hints: Hints | None = None) -> None:
         """Work until `stop`. Sends a sign of life from this very loop, so that a loop that hangs is noticed."""
-        self._broker, self._outlet = broker, outlet
+        self._broker, self._outlet, self._hints = broker, outlet, hints
         try:
             while not self._stopping:
                 self._vitals.alive()
@@ -166,7 +173,7 @@ class Mailbox(Generic[U]):
         while self._arrived:
             delivery = self._arrived.popleft()
             self._unacknowledged.append(delivery)
-            if delivery.user not in self._senders:
+            if delivery.user not in self._publishers:
                 await self._bury(delivery.body, "forged", f"published by broker user {delivery.user!r}", delivery)
                 continue
             try:
@@ -188,6 +195,9 @@ class Mailbox(Generic[U]):
             entry.result = Result(error=ErrorBody("invalid", TABLE["invalid"].message))
             self._ready.append(entry)
             return
+        if not self._may(entry.delivery.user, work.mail.command):
+            await self._bury_item(entry, "forged", f"published by broker user {entry.delivery.user!r}")
+            entry.result = Result(error=ErrorBody("forbidden", TABLE["forbidden"].message))
         if work.handler.command.operator and entry.delivery.user != self._operator:
             # A front that somebody took over must not be able to reset passwords.
             log.error("an operator's command came from broker user %r", entry.delivery.user)
@@ -198,6 +208,11 @@ class Mailbox(Generic[U]):
         task = asyncio.create_task(self._prepare(entry, work, work.handler.prepare))
         self._preparing.add(task)
         task.add_done_callback(self._preparing.discard)
+
+    def _may(self, user: str, command: Command[Any]) -> bool:
+        if isinstance(command, Changed):
+            return self._follows.get(command.source) == user
+        return user in self._senders
 
     async def _prepare(self, entry: Entry, work: Work, prepare: Callable[..., Any]) -> None:
         try:
@@ -253,6 +268,9 @@ class Mailbox(Generic[U]):
         with self._vitals.patience():
             if not await self._outlet.let_out(items, replies, lambda: self._wanted(life)):
                 raise _Undone
+        if self._hints is not None:
+            # After the push: people come before those who follow.
+            self._hints.changed(self._change)
         self._vitals.well()
         self._vitals.handled(len(batch))
         for entry in batch:
@@ -265,13 +283,15 @@ class Mailbox(Generic[U]):
             return
         begun = [work.key for work in works if work.key in self._begun]
 
-        def whole(tx: U) -> list[Result]:
+        hinting = self._hints is not None
+
+        def whole(tx: U) -> tuple[list[Result], int]:
             results = dispatch(self._actor, tx, works)
             end_attempts(tx, begun)
-            return results
+            return results, tx.journal.change() if hinting else 0
 
         try:
-            results = await self._transact(whole, entries[0].delivery.life)
+            results, self._change = await self._transact(whole, entries[0].delivery.life)
         except _Undone:
             raise
         except Exception as error:

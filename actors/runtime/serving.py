@@ -17,6 +17,7 @@ from actors.runtime.amqp import AmqpBroker
 from actors.runtime.broker import BrokerError, Outgoing, Subscriptions
 from actors.runtime.declaration import Actor, JournaledUnit
 from actors.runtime.environment import Environment
+from actors.runtime.hints import Hints
 from actors.runtime.mailbox import DatabasePort, Mailbox, U_co
 from actors.runtime.outlet import Outlet
 from actors.runtime.postroom import PostRoom
@@ -82,10 +83,13 @@ async def serve_owner(
         await actor.started()
         senders = frozenset(broker_user(settings, name) for name in SENDERS)
         operator = broker_user(settings, "cli")
-        mailbox = Mailbox(actor, database, environment, vitals, senders, operator=operator)
+        follows = {name: broker_user(settings, name) for name in actor.follows}
+        mailbox = Mailbox(actor, database, environment, vitals, senders, operator=operator, follows=follows)
         subscriptions = _and_beat(mailbox.subscriptions(), vitals)
         broker = _broker(environment, actor.name, actor.name, subscriptions)
         outlet = Outlet(broker, settings.broker, actor.name, environment.new_id(), vitals.degraded)
+
+        hints = Hints(broker, settings.broker, actor.name, actor.hints, environment.now) if actor.hints else None
 
         async def depth() -> int:
             with contextlib.suppress(BrokerError):
@@ -98,8 +102,10 @@ async def serve_owner(
                 async with asyncio.timeout(BEAT_WITHIN):
                     await outlet.beat(state, note, waiting)
 
-        work = asyncio.create_task(mailbox.run(broker, outlet))
+        work = asyncio.create_task(mailbox.run(broker, outlet, hints))
         others = [asyncio.create_task(broker.run()), asyncio.create_task(vitals.beats(depth, beat))]
+        if hints is not None:
+            others.append(asyncio.create_task(hints.run()))
         vitals.ready()
         log.info("%s is ready", actor.name)
         try:

@@ -11,6 +11,7 @@ from msgspec import Raw, msgpack
 
 from actors.runtime import Environment, Mail, handles
 from actors.runtime.broker import Outgoing
+from actors.runtime.hints import Hints
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.outlet import Outlet
 from actors.runtime.topology import dead_letters, mailbox
@@ -113,8 +114,14 @@ class House:
         actor = self.kind(environment)
         actor.refusing = lambda: self.refusing
         self.mailbox: Mailbox[TallyUnit] = Mailbox(
-            actor, self.database, environment, self.signs, frozenset({"front", "cli"})
+            actor,
+            self.database,
+            environment,
+            self.signs,
+            frozenset({"front", "cli"}),
+            follows={name: name for name in actor.follows},
         )
+        self.hints = Hints(self.broker, CONFIGURATION.broker, "router", actor.hints, environment.now)
         outlet = Outlet(self.broker, CONFIGURATION.broker, "router", f"run {self.runs}", self.signs.degraded)
         self.broker.cut()
         self.broker.subscriptions = self.mailbox.subscriptions()
@@ -123,7 +130,7 @@ class House:
 
     async def _run(self, one: Mailbox[TallyUnit], outlet: Outlet) -> None:
         try:
-            await one.run(self.broker, outlet)
+            await one.run(self.broker, outlet, self.hints if self.kind.hints else None)
         except Died:
             self.deaths += 1
             self.broker.cut()
