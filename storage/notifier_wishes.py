@@ -1,9 +1,10 @@
 """What people want: their preferences, and whom they have muted."""
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Final
 
-from msgspec import structs
+from msgspec import json, structs
 
 from protocols.notifier import MUTE_FOREVER, Mute, Preferences
 
@@ -31,6 +32,14 @@ class Wishes:
             f"INSERT OR REPLACE INTO preferences (person, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (person, *structs.astuple(preferences)),
         )
+
+    def hiding(self, people: Iterable[str]) -> frozenset[str]:
+        """Those of `people` who do not let others know what they read."""
+        rows = self._connection.execute(
+            "SELECT person FROM preferences WHERE NOT read_receipts AND person IN (SELECT value FROM json_each(?))",
+            (json.encode(list(people)).decode(),),
+        )
+        return frozenset(person for (person,) in rows)
 
     def muted(self, person: str, other: str, now: int) -> bool:
         return self.mute_of(person, other, now).until != 0

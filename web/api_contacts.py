@@ -18,11 +18,9 @@ from protocols.errors import Refusal
 from protocols.mail import Command
 from protocols.values import PAGE_DEFAULT, PAGE_MOST, Id, Relation, User, conversation_of, rfc3339
 from storage.contacts import ContactEntry, RequestEntry
+from web.asking import ask
 from web.paging import Newest, Page, cut
 from web.routing import API, Call, Route, Strict
-
-WITHIN: Final = 5.0
-"""Seconds that a person waits for contacts."""
 
 SHORTEST: Final = 2
 """Characters that a search has at least: fewer would list everybody."""
@@ -197,15 +195,7 @@ async def _change(call: Call[Any, Any], command: Command[Relationship]) -> Chang
 
 
 async def _command(call: Call[Any, Any], command: Command[Relationship]) -> Relationship:
-    services, me = call.services, call.me.user
-    # Even a command that changes nothing is remembered for days and may be pushed to the other.
-    wait = services.limits.message(me, services.environment.monotonic())
-    if wait:
-        raise Refusal("rate_limited", retry_after=wait)
-    # A definite no at once is worth more to a person than a command that is done behind their back later.
-    if services.gone("contacts"):
-        raise Refusal("unavailable", "Contacts are paused at the moment.", retry_after=2.0)
-    return await services.post.ask("contacts", command, within=WITHIN, id=call.command_id, person=me)
+    return await ask(call, "contacts", command, paused="Contacts are paused at the moment.")
 
 
 async def _names(call: Call[Any, Any], entries: list[ContactEntry] | list[RequestEntry]) -> dict[str, User]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from web import api_auth, api_contacts, api_conversations, health
+from web import api_auth, api_contacts, api_conversations, api_notices, api_preferences, health
 from web.ops import api as api_ops
 from web.routing import Route
 
@@ -11,5 +11,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *api_auth.ROUTES,
     *api_contacts.ROUTES,
     *api_conversations.ROUTES,
+    *api_notices.ROUTES,
+    *api_preferences.ROUTES,
     *api_ops.ROUTES,
 )

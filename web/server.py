@@ -19,6 +19,7 @@ from settings import Settings, SettingsError
 from storage import Reader
 from storage.auth import AUTH
 from storage.contacts import CONTACTS
+from storage.notifier import NOTIFIER
 from storage.router import ROUTER
 from web.app import AccessLog, build
 from web.assets import Assets
@@ -30,6 +31,7 @@ from web.hub import Hub
 from web.limits import Limits
 from web.ops.desk import make_desk
 from web.presence import Presence
+from web.privacy import Privacy
 from web.security import Security
 from web.services import Services
 from web.socket import Connection
@@ -120,7 +122,7 @@ class Server:
         await asyncio.gather(*self._watches, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
-        for reader in (services.auth, services.contacts, services.router):
+        for reader in (services.auth, services.contacts, services.router, services.notifier):
             await reader.close()
 
     def _protocols(self, runner: web.AppRunner) -> Callable[[], web.RequestHandler]:
@@ -162,13 +164,17 @@ class Server:
         while True:
             await asyncio.sleep(LOOK)
             self.services.hub.look()
-            try:
-                await self._end_sessions()
-            except Refusal as refusal:
-                log.debug("sessions cannot be read now: %s", refusal)
-            except Exception:
-                # This loop must outlive whatever it meets: it is what ends revoked sessions.
-                log.exception("looking for ended sessions failed")
+            for look in (self._end_sessions, self._read_wishes):
+                try:
+                    await look()
+                except Refusal as refusal:
+                    log.debug("cannot look round now: %s", refusal)
+                except Exception:
+                    # This loop must outlive whatever it meets: it is what ends revoked sessions.
+                    log.exception("looking round failed")
+
+    async def _read_wishes(self) -> None:
+        await self.services.privacy.look({port.user for port in self.services.hub.ports})
 
     async def _end_sessions(self) -> None:
         services = self.services
@@ -202,7 +208,7 @@ def make_services(environment: Environment, post: Post) -> Services:
     settings, databases = environment.settings, environment.paths.databases
     loop = asyncio.get_running_loop()
     hub = Hub(post, monotonic=environment.monotonic, later=loop.call_later, beat=settings.runtime.beat)
-    auth = Reader(AUTH, databases)
+    auth, notifier = Reader(AUTH, databases), Reader(NOTIFIER, databases)
     cookies = Cookies(settings)
     return Services(
         environment=environment,
@@ -210,6 +216,7 @@ def make_services(environment: Environment, post: Post) -> Services:
         auth=auth,
         contacts=Reader(CONTACTS, databases),
         router=Reader(ROUTER, databases),
+        notifier=notifier,
         hub=hub,
         limits=Limits(settings.limits),
         cookies=cookies,
@@ -218,6 +225,7 @@ def make_services(environment: Environment, post: Post) -> Services:
         authenticator=Authenticator(environment, cookies, auth, lambda: hub.state("auth") == "down"),
         ops=make_desk(environment, hub, post),
         presence=Presence(environment, post, lambda: hub.state("notifier") == "down"),
+        privacy=Privacy(notifier),
     )
 
 

@@ -6,6 +6,7 @@ from actors.runtime import Environment, Post
 from storage import Reader
 from storage.auth import AuthUnit
 from storage.contacts import ContactsUnit
+from storage.notifier import NotifierUnit
 from storage.router import RouterUnit
 from web.authentication import Authenticator
 from web.cookies import Cookies
@@ -14,18 +15,20 @@ from web.hub import Hub
 from web.limits import Limits
 from web.ops.desk import Desk
 from web.presence import Presence
+from web.privacy import Privacy
 from web.security import Security
 
 
 @dataclass(frozen=True)
 class Services:
-    """`auth`, `contacts` and `router` read the owners' databases; what changes data goes by `post`."""
+    """`auth`, `contacts`, `router` and `notifier` read the owners' databases; what changes data goes by `post`."""
 
     environment: Environment
     post: Post
     auth: Reader[AuthUnit]
     contacts: Reader[ContactsUnit]
     router: Reader[RouterUnit]
+    notifier: Reader[NotifierUnit]
     hub: Hub
     limits: Limits
     cookies: Cookies
@@ -34,6 +37,7 @@ class Services:
     authenticator: Authenticator
     ops: Desk
     presence: Presence
+    privacy: Privacy
 
     def gone(self, actor: str) -> bool:
         """Whether it is known that an owner will not answer now, so that nobody need wait for it.

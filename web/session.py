@@ -101,12 +101,14 @@ _TYPES: Final = frozenset(struct.__struct_config__.tag for struct in get_args(fr
 class Session:
     """`window`: commands under way at most. `admit()`: 0.0 when one more frame is within the rate, else seconds.
 
+    `private()`: whether the person keeps from the others what they read.
     `pause`: seconds after which to call `go_on`, when it is the rate that holds a frame back; else 0.0.
     """
 
-    def __init__(self, *, window: int, admit: Callable[[], float]) -> None:
+    def __init__(self, *, window: int, admit: Callable[[], float], private: Callable[[], bool] = lambda: False) -> None:
         self._window = window
         self._admit = admit
+        self._private = private
         self._tickets = 0
         self._under_way: dict[int, tuple[str, bool]] = {}
         self._held: deque[frames.ClientFrame | Transmit] = deque()
@@ -226,7 +228,7 @@ class Session:
                 case frames.Sync():
                     actions.append(ReadOn(frame.id, frame.since))
                 case frames.Read() | frames.Delivered() if frame.id is None:
-                    actions.append(Mention(_command(frame)))
+                    actions.append(Mention(self._command(frame)))
                 case frames.Typing() | frames.Attention():
                     actions.append(_sign(frame))
                 case _ if len(self._under_way) >= self._window:
@@ -243,7 +245,12 @@ class Session:
         receipt = isinstance(frame, frames.Read | frames.Delivered)
         self._under_way[self._tickets] = (frame.id or "", not receipt)
         name = "" if isinstance(frame, frames.Read | frames.Delivered) else frame.client_id
-        return Tell(self._tickets, _command(frame), name)
+        return Tell(self._tickets, self._command(frame), name)
+
+    def _command(self, frame: _Command) -> Command[Any]:
+        if isinstance(frame, frames.Read):
+            return Receipt(conversation=frame.conversation, read=frame.seq, private=self._private())
+        return _command(frame)
 
     def _failed(self, frame_id: str, error: ErrorBody) -> Sequence[Action]:
         if not is_final(error.code):
@@ -305,7 +312,7 @@ def _sign(frame: frames.Typing | frames.Attention) -> Types | Attends:
     return Attends(frame.visible, frame.conversation or "")
 
 
-def _command(frame: _Command) -> Command[Any]:
+def _command(frame: frames.Send | frames.Edit | frames.Delete | frames.React | frames.Delivered) -> Command[Any]:
     match frame:
         case frames.Send():
             return SendMessage(to=frame.to, body=frame.body, reply_to=frame.reply_to or "")
@@ -315,7 +322,5 @@ def _command(frame: _Command) -> Command[Any]:
             return DeleteMessage(conversation=frame.conversation, message_id=frame.message_id)
         case frames.React():
             return React(conversation=frame.conversation, message_id=frame.message_id, emoji=frame.emoji, on=frame.on)
-        case frames.Read():
-            return Receipt(conversation=frame.conversation, read=frame.seq)
         case frames.Delivered():
             return Receipt(conversation=frame.conversation, delivered=frame.seq)

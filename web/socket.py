@@ -14,7 +14,7 @@ from protocols.errors import Refusal
 from protocols.frames import SUBPROTOCOL, Close, Hello
 from protocols.mail import Outcome
 from protocols.values import FRAME_BYTES
-from web import catching_up
+from web import api_notices, catching_up
 from web.authentication import Caller
 from web.dispatch import SERVICES, shown
 from web.limits import address_key
@@ -106,6 +106,7 @@ class Connection:
         self._machine = Session(
             window=services.environment.settings.limits.in_flight,
             admit=lambda: services.limits.message(caller.user, monotonic()),
+            private=lambda: services.privacy.hides(caller.user),
         )
         self._outbox: deque[bytes] = deque()
         self._bytes = 0
@@ -202,12 +203,14 @@ class Connection:
         if await services.authenticator.session(self.session) is None:
             raise Refusal("unauthenticated")
         users = await services.auth.read(lambda tx: tx.accounts.users([self.user]))
+        await services.privacy.enter(self.user)
         return Hello(
             user=users[self.user],
             session=self.session,
             sync=await catching_up.present(services),
             in_flight=services.environment.settings.limits.in_flight,
             actors=services.hub.states(),
+            notices=await api_notices.present(services, self.user),
         )
 
     async def _read(self) -> None:

@@ -84,8 +84,17 @@ def test_notices_preferences_and_mutes_are_shown_as_they_are() -> None:
     data = NoticeData(conversation="c", user="bob", from_seq=2, to_seq=3, away=True)
     notice = Notice(id="router:7", person="ann", kind="messages", change=9, at=1_700_000_000_000, read=False, data=data)
     assert json.decode(json.encode(notice_frame(notice))) == {
-        **{"type": "notice", "id": "router:7", "change": 9, "kind": "messages", "at": "2023-11-14T22:13:20.000Z"},
-        **{"read": False, "conversation": "c", "user": "bob", "from_seq": 2, "to_seq": 3, "away": True},
+        "type": "notice",
+        "id": "router:7",
+        "change": 9,
+        "kind": "messages",
+        "at": "2023-11-14T22:13:20.000Z",
+        "read": False,
+        "conversation": "c",
+        "user": "bob",
+        "from_seq": 2,
+        "to_seq": 3,
+        "away": True,
     }
     shown = json.decode(json.encode(preferences_frame(Preferences(read_receipts=False, zone="Europe/Berlin"))))
     assert (shown["type"], shown["read_receipts"], shown["presence"]) == ("preferences", False, True)

@@ -1,0 +1,31 @@
+"""Asking an owner for what a person waits for, on behalf of whoever is signed in."""
+
+from typing import Any, Final, TypeVar
+
+from protocols.errors import Refusal
+from protocols.mail import Command
+from web.routing import Call
+
+WITHIN: Final = 5.0
+"""Seconds that a person waits."""
+
+AGAIN: Final = 2.0
+"""Seconds after which to try again while the owner is known to be away."""
+
+R = TypeVar("R")
+
+
+async def ask(call: Call[Any, Any], owner: str, command: Command[R], *, paused: str) -> R:
+    """The owner's reply. `paused` says in words what does not work while the owner is away.
+
+    Raises Refusal: what the owner refuses; "rate_limited"; "unavailable".
+    """
+    services, me = call.services, call.me.user
+    # Even a command that changes nothing is remembered for days and may be pushed to others.
+    wait = services.limits.message(me, services.environment.monotonic())
+    if wait:
+        raise Refusal("rate_limited", retry_after=wait)
+    # A definite no at once is worth more to a person than a command that is done behind their back later.
+    if services.gone(owner):
+        raise Refusal("unavailable", paused, retry_after=AGAIN)
+    return await services.post.ask(owner, command, within=WITHIN, id=call.command_id, person=me)
