@@ -5,7 +5,16 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from protocols.frames import Message, MessageChanged, MuteFrame, NoticeFrame, PreferencesFrame, ReceiptFrame
+from protocols.frames import (
+    Message,
+    MessageChanged,
+    MuteFrame,
+    NoticeFrame,
+    PreferencesFrame,
+    PresenceFrame,
+    PresenceState,
+    ReceiptFrame,
+)
 from protocols.notifier import MUTE_FOREVER, Mute, Notice, Preferences
 from protocols.records import MessageRecord, ReceiptRecord
 from protocols.values import rfc3339
@@ -81,3 +90,11 @@ def mute_frame(mute: Mute) -> MuteFrame:
     """Whom a person has muted, for their other devices."""
     forever = mute.until == MUTE_FOREVER
     return MuteFrame(user=mute.user, until=rfc3339(mute.until) if mute.until > 0 else None, forever=forever)
+
+
+def presence_frame(user: str, state: PresenceState, last_seen: int, wishes: Preferences) -> PresenceFrame:
+    """What contacts may know of `user`, who wishes so. `last_seen` is Unix ms, 0 for never."""
+    if not wishes.presence:
+        return PresenceFrame(user=user, state="unknown")
+    told = wishes.last_seen and last_seen and state != "online"
+    return PresenceFrame(user=user, state=state, last_seen=rfc3339(last_seen) if told else None)

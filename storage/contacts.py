@@ -87,6 +87,15 @@ class Relations:
         """Everybody whom `me` is in contact with, the longest first."""
         return self._entries(me, "mine.stance = 'contact'")
 
+    def friends_of(self, me: str) -> list[str]:
+        """Everybody with whom consent holds: contacts of `me`, neither of the two blocking the other."""
+        rows = self._connection.execute(
+            f"SELECT mine.other {_FROM} WHERE mine.person = ? AND mine.stance = 'contact' AND NOT mine.blocks "
+            "AND theirs.stance = 'contact' AND NOT theirs.blocks ORDER BY mine.other",
+            (me,),
+        )
+        return [other for (other,) in rows]
+
     def blocked_by(self, me: str) -> list[ContactEntry]:
         """Everybody whom `me` blocks."""
         return self._entries(me, "mine.blocks")

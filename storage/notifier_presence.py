@@ -2,15 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import Struct, json
 
+State = Literal["online", "away", "offline"]
+
 
 class Presence(Struct, frozen=True, kw_only=True):
-    """`state`: "online", "away" or "offline", since `since`. `last_seen` is 0 for never. Times are Unix ms."""
+    """How somebody is since `since`. `last_seen` is when they were last online, 0 for never. Times are Unix ms."""
 
     person: str
-    state: str
+    state: State
     since: int
     last_seen: int
 
@@ -34,6 +37,10 @@ class Presences:
             "INSERT OR REPLACE INTO presence (person, state, since, last_seen) VALUES (?, ?, ?, ?)",
             [(one.person, one.state, one.since, one.last_seen) for one in presences],
         )
+
+    def stamp(self, now: int) -> None:
+        """Whoever is online was last seen `now` (Unix ms)."""
+        self._connection.execute("UPDATE presence SET last_seen = ? WHERE state = 'online'", (now,))
 
     def not_offline(self) -> list[Presence]:
         """Everybody who was there when this was last written: after a restart, they may be gone."""

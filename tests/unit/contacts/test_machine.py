@@ -249,6 +249,7 @@ class ContactsMachine(RuleBasedStateMachine):
             assert {entry.user_id for entry in relations.contacts_of(me)} == {
                 o for o in PEOPLE if expected[o] == "contact"
             }
+            assert relations.friends_of(me) == [o for o in sorted(PEOPLE) if o != me and relations.consent(me, o)]
             assert {entry.user_id for entry in relations.blocked_by(me)} == {
                 o for o in PEOPLE if expected[o] == "blocked"
             }
