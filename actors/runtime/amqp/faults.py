@@ -48,9 +48,12 @@ def _being_cancelled() -> bool:
 
 
 def _means_lost(error: Exception) -> bool:
-    # A RuntimeError is a call on what was closed meanwhile, or an end of stream in the middle of the handshake. A bare
-    # Exception is what waiting calls get when the last frame and the end of the stream were read at once.
-    return isinstance(error, AMQPError | OSError | TimeoutError | EOFError | RuntimeError) or type(error) is Exception
+    # A RuntimeError is a call on what was closed meanwhile; it or a StopAsyncIteration, an end of stream in the middle
+    # of the handshake. A bare Exception is what waiting calls get when the last frame and the end of the stream were
+    # read at once.
+    if isinstance(error, AMQPError | OSError | TimeoutError | EOFError | RuntimeError | StopAsyncIteration):
+        return True
+    return type(error) is Exception
 
 
 class Transport(TCPTransportFactory):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import aiormq
 import pytest
 from aiormq.exceptions import AMQPConnectionError, ChannelInvalidStateError
 
@@ -16,6 +17,7 @@ from actors.runtime.broker import Busy, Unreachable
         lambda: AMQPConnectionError("gone"),
         lambda: ChannelInvalidStateError("closed"),
         lambda: RuntimeError("coroutine raised StopAsyncIteration"),
+        StopAsyncIteration,
         lambda: ConnectionResetError("reset"),
         TimeoutError,
         EOFError,
@@ -66,6 +68,27 @@ async def test_a_cancellation_that_the_library_swallows_is_not_lost(end: BaseExc
     done, _ = await asyncio.wait([task], timeout=5)
     assert done
     assert task.cancelled()
+
+
+async def test_a_peer_that_hangs_up_during_the_handshake_is_unreachable_however_the_library_says_so() -> None:
+    """In whichever moment of the handshake the stream ends, and whether by an end or a reset."""
+    hang_up: list[Callable[[asyncio.StreamWriter], None]] = [
+        lambda peer: peer.close(),
+        lambda peer: peer.transport.abort(),
+    ]
+    for end in hang_up:
+        for heard in (0, 8):
+
+            async def accept(reader: asyncio.StreamReader, peer: asyncio.StreamWriter) -> None:
+                await reader.readexactly(heard)  # noqa: B023  (the server is gone before the loop goes on)
+                end(peer)  # noqa: B023
+
+            server = await asyncio.start_server(accept, "127.0.0.1", 0)
+            async with server:
+                port = server.sockets[0].getsockname()[1]
+                with pytest.raises(Unreachable):
+                    async with as_unreachable(), asyncio.timeout(5):
+                        await aiormq.Connection(f"amqp://guest:guest@127.0.0.1:{port}/").connect()
 
 
 async def test_a_deadline_around_it_stays_a_deadline() -> None:
