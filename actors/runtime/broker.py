@@ -67,7 +67,8 @@ class Subscriptions:
     """What a process reads, and whom the broker calls with it. Callbacks are plain functions and must not block.
 
     `mailbox`: the actor whose mailbox it is. `on_up(life)` tells of a connection before the first mail comes by it,
-    `on_down()` that it is gone, or that an attempt to connect failed.
+    `on_reading()` that the mailbox is there and is read: what goes into it from now on comes by this connection.
+    `on_down()` tells that the connection is gone, or that an attempt to connect failed.
     """
 
     mailbox: str | None = None
@@ -75,6 +76,7 @@ class Subscriptions:
     on_push: Callable[[bytes, str], None] | None = None
     on_reply: Callable[[bytes], None] | None = None
     on_up: Callable[[int], None] | None = None
+    on_reading: Callable[[], None] | None = None
     on_down: Callable[[], None] | None = None
 
 

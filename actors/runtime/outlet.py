@@ -40,6 +40,13 @@ class Outlet:
         self._number = 0
         self.sent = 0
 
+    def renew(self, incarnation: str) -> None:
+        """Go on under another name, with the same numbers: fronts that see it have everything unanswered told again.
+
+        Numbers go on, so that a push which is under way just now is not taken for a later one's copy.
+        """
+        self._incarnation = incarnation
+
     async def let_out(
         self,
         items: Sequence[FrontItem],

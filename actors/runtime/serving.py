@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import random
@@ -17,6 +18,7 @@ from actors.runtime.amqp import AmqpBroker
 from actors.runtime.broker import BrokerError, Outgoing, Subscriptions
 from actors.runtime.declaration import Actor, JournaledUnit
 from actors.runtime.environment import Environment
+from actors.runtime.hearing import Hearing
 from actors.runtime.hints import Hints
 from actors.runtime.mailbox import DatabasePort, Mailbox, U_co
 from actors.runtime.outlet import Outlet
@@ -85,7 +87,12 @@ async def serve_owner(
         operator = broker_user(settings, "cli")
         follows = {name: broker_user(settings, name) for name in actor.follows}
         mailbox = Mailbox(actor, database, environment, vitals, senders, operator=operator, follows=follows)
-        subscriptions = _and_beat(mailbox.subscriptions(), vitals)
+
+        def renew() -> None:
+            outlet.renew(environment.new_id())
+            vitals.beat_soon()
+
+        subscriptions = _and_renew(_and_beat(mailbox.subscriptions(), vitals), renew)
         broker = _broker(environment, actor.name, actor.name, subscriptions)
         outlet = Outlet(broker, settings.broker, actor.name, environment.new_id(), vitals.degraded)
 
@@ -152,7 +159,8 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
     subscriptions = Subscriptions(
         on_push=pushed, on_reply=post.replied, on_up=lambda _: front.missed(), on_down=post.lost
     )
-    broker = _broker(environment, instance, "front", subscriptions)
+    hearing = Hearing()
+    broker = _broker(environment, instance, "front", hearing.through(subscriptions))
     post.attach(broker)
 
     async def nothing_waits() -> int:
@@ -165,6 +173,7 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
         with contextlib.suppress(BrokerError, TimeoutError):
             async with asyncio.timeout(BEAT_WITHIN):
                 await broker.publish(Outgoing(topology.fronts(settings.broker), "", encoder.encode(told)))
+                hearing.spoke(broker.renew)
 
     tasks = [
         asyncio.create_task(broker.run()),
@@ -196,6 +205,21 @@ def _and_beat(subscriptions: Subscriptions, vitals: Vitals) -> Subscriptions:
         vitals.beat_soon()
 
     return replace(subscriptions, on_up=on_up)
+
+
+def _and_renew(subscriptions: Subscriptions, renew: Callable[[], None]) -> Subscriptions:
+    """Call `renew` when a connection after the first one reads the mailbox.
+
+    What was in it may be gone, confirmed though it was, because the mailbox was deleted meanwhile; only those whose
+    commands they are can send them again.
+    """
+    lives = itertools.count()
+
+    def on_reading() -> None:
+        if next(lives):
+            renew()
+
+    return replace(subscriptions, on_reading=on_reading)
 
 
 def _broker(environment: Environment, instance: str, actor: str, subscriptions: Subscriptions) -> AmqpBroker:

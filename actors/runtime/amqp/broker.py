@@ -90,7 +90,14 @@ class AmqpBroker(Broker):
             self._subscriptions.on_up(life.number)
         # Only now: mail that came before could not be acknowledged.
         await life.take_mail()
+        if self._subscriptions.mailbox is not None and self._subscriptions.on_reading:
+            self._subscriptions.on_reading()
         await life.ended()
+
+    def renew(self) -> None:
+        """End these connections and make new ones: something of theirs at the broker is not as it was made."""
+        if self._life is not None:
+            self._life.end()
 
     async def wait_up(self, within: float) -> bool:
         with contextlib.suppress(TimeoutError):

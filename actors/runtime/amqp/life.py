@@ -50,7 +50,7 @@ class Life:
         self._subscriptions = subscriptions
         self._connections: list[tuple[AbstractConnection, Transport]] = []
         self._channels: list[AbstractChannel] = []
-        self._cancelled = asyncio.Event()
+        self._over = asyncio.Event()
         self._declaring = asyncio.Lock()
         self._declarations: set[asyncio.Task[int]] = set()
 
@@ -237,16 +237,20 @@ class Life:
 
     async def _on_cancel(self, *_: Any) -> None:
         # The queue was deleted. Only note it: a declaration here would deadlock the channel's reader.
-        self._cancelled.set()
+        self.end()
+
+    def end(self) -> None:
+        """Let `ended` return."""
+        self._over.set()
 
     async def ended(self) -> None:
-        """Return at the first fault of any part."""
-        cancelled = asyncio.ensure_future(self._cancelled.wait())
+        """Return at the first fault of any part, or after `end`."""
+        over = asyncio.ensure_future(self._over.wait())
         faults = [*(one.closing for one, _ in self._connections), *(one.closing for one in self._channels)]
         try:
-            await asyncio.wait([cancelled, *faults], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([over, *faults], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            cancelled.cancel()
+            over.cancel()
             for fault in faults:
                 if fault.done() and not fault.cancelled():
                     fault.exception()
