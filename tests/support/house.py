@@ -20,6 +20,7 @@ from msgspec import Raw, msgpack
 from actors.auth import Auth
 from actors.contacts import Contacts
 from actors.front import Front
+from actors.notifier import Notifier
 from actors.router import Router
 from actors.runtime import Actor, Environment, Mail, Post
 from actors.runtime.dispatch import Result, Work, dispatch
@@ -31,6 +32,7 @@ from settings import Paths
 from storage import Database, Schema
 from storage.auth import AUTH
 from storage.contacts import CONTACTS
+from storage.notifier import NOTIFIER
 from storage.router import ROUTER
 from tests.support.node import installation
 from tests.support.waiting import SCALE
@@ -269,7 +271,12 @@ class House:
                 owner.beat()
 
 
-_OWNERS: tuple[tuple[type[Actor[Any]], Schema[Any]], ...] = ((Auth, AUTH), (Contacts, CONTACTS), (Router, ROUTER))
+_OWNERS: tuple[tuple[type[Actor[Any]], Schema[Any]], ...] = (
+    (Auth, AUTH),
+    (Contacts, CONTACTS),
+    (Router, ROUTER),
+    (Notifier, NOTIFIER),
+)
 
 
 @contextlib.asynccontextmanager

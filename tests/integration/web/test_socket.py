@@ -44,9 +44,8 @@ async def test_hello_comes_first_and_tells_who_one_is(house: House) -> None:
         hello = hers.hello
         assert hello["user"] == {"id": ann.id, "username": "ann.smith", "display_name": "Ann.Smith"}
         assert hello["in_flight"] == 64
-        assert {state["name"]: state["state"] for state in hello["actors"]} == dict.fromkeys(
-            ("auth", "contacts", "router"), "running"
-        )
+        assert {state["name"]: state["state"] for state in hello["actors"]} == dict.fromkeys(house.owners, "running")
+        assert hello["notices"] == {"unread": 0, "change": 0}
         assert not hers.aside
 
 

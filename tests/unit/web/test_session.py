@@ -365,3 +365,17 @@ class Commands(RuleBasedStateMachine):
 
 
 TestCommands = Commands.TestCase
+
+
+def test_what_is_read_is_told_as_the_person_wishes_then() -> None:
+    wishes = iter([True, False, True])
+    one = Session(window=8, admit=lambda: 0.0, private=lambda: next(wishes))
+    (first,) = one.received('{"type": "read", "conversation": "c", "seq": 1}')
+    (second,) = one.received('{"type": "read", "conversation": "c", "seq": 2, "id": "r"}')
+    (third,) = one.received('{"type": "delivered", "conversation": "c", "seq": 3}')
+    told = [action.command for action in (first, second, third) if isinstance(action, Mention | Tell)]
+    assert told == [
+        Receipt(conversation="c", read=1, private=True),
+        Receipt(conversation="c", read=2),
+        Receipt(conversation="c", delivered=3),
+    ]
