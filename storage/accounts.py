@@ -107,6 +107,14 @@ class Accounts:
         )
         return [_account(row).user for row in rows]
 
+    def deleted_since(self, change: int, limit: int) -> list[tuple[str, int]]:
+        """(id, change) of accounts that were deleted after that change number, in order."""
+        rows = self._connection.execute(
+            "SELECT id, change FROM account WHERE state = 'deleted' AND change > ? ORDER BY change LIMIT ?",
+            (change, limit),
+        )
+        return [(str(row[0]), int(row[1])) for row in rows]
+
     def page(self, after: str, limit: int) -> list[Account]:
         """Accounts in order of username, from behind `after` on ("" for the first page); deleted ones left out."""
         rows = self._connection.execute(

@@ -49,11 +49,11 @@ class Arrivals:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def after(self, change: int, limit: int) -> tuple[Sequence[Arrival], int, bool]:
-        """What the first `limit` messages stored after `change` come to: (arrivals, change to go on from, more)."""
+    def after(self, change: int, limit: int) -> tuple[Sequence[Arrival], int]:
+        """What the first `limit` messages stored after `change` come to: (arrivals, change to go on from)."""
         end, count = self._connection.execute(_END, (change, limit)).fetchone()
         if not count:
-            return [], change, False
+            return [], change
         rows = self._connection.execute(_ARRIVALS, (change, end))
         arrivals = [
             Arrival(
@@ -69,7 +69,7 @@ class Arrivals:
             )
             for row in rows
         ]
-        return arrivals, end, count == limit
+        return arrivals, end
 
     def waiting(self, conversation: str, person: str, first: int, last: int) -> bool:
         """Whether `person` has still something to see there: unread, undeleted, of the other, between those places."""

@@ -35,6 +35,14 @@ class RequestEntry(Struct, frozen=True):
     at: int
 
 
+class Turn(Struct, frozen=True):
+    """What the other has come to be to a person: the pair as the person looks at it."""
+
+    person: str
+    other: str
+    pair: Pair
+
+
 class Relations:
     """The relations of pairs of people. A pair that nobody has touched is a pair of strangers."""
 
@@ -95,6 +103,20 @@ class Relations:
             (me,),
         )
         return [other for (other,) in rows]
+
+    def turns(self, change: int, limit: int) -> tuple[list[Turn], int]:
+        """What people came to see after a change, in order, as it is now: (turns, change to go on from).
+
+        At most `limit`, which is at least 2: both halves of a pair may have come by one change, and stay together.
+        """
+        rows = self._connection.execute(
+            f"SELECT mine.person, mine.other, {_PAIR}, mine.change {_FROM} WHERE mine.change > ? "
+            "ORDER BY mine.change LIMIT ?",
+            (change, limit + 1),
+        ).fetchall()
+        if len(rows) > limit:
+            rows = [row for row in rows if row[-1] < rows[limit][-1]]
+        return [Turn(row[0], row[1], _pair(row[2:-1])) for row in rows], rows[-1][-1] if rows else change
 
     def blocked_by(self, me: str) -> list[ContactEntry]:
         """Everybody whom `me` blocks."""

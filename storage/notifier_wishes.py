@@ -66,7 +66,11 @@ class Wishes:
             return
         self._connection.execute("INSERT OR REPLACE INTO mute VALUES (?, ?, ?)", (person, mute.user, mute.until))
 
+    def forget_mutes(self, now: int) -> None:
+        """Drop those that have ended."""
+        self._connection.execute("DELETE FROM mute WHERE until <> ? AND until <= ?", (MUTE_FOREVER, now))
+
     def forget(self, person: str) -> None:
-        """Drop all that the person wanted."""
+        """Drop all that the person wanted, and what others wanted of them."""
         self._connection.execute("DELETE FROM preferences WHERE person = ?", (person,))
-        self._connection.execute("DELETE FROM mute WHERE person = ?", (person,))
+        self._connection.execute("DELETE FROM mute WHERE person = ?1 OR other = ?1", (person,))

@@ -75,10 +75,11 @@ class Sessions:
         )
         return [str(row[0]) for row in rows]
 
-    def begin(self, session: Session, family: bytes, chain: Chain) -> None:
+    def begin(self, session: Session, family: bytes, chain: Chain, *, familiar: bool = True) -> None:
+        """`familiar`: the person was signed in there before, or has just registered."""
         self._connection.execute(
             "INSERT INTO session (id, user, agent, address, created_at, last_used_at, ends_at, family, link, previous, "
-            "rotated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "rotated_at, begun_change, familiar) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 session.id,
                 session.user,
@@ -91,8 +92,19 @@ class Sessions:
                 chain.link,
                 chain.previous,
                 chain.rotated_at,
+                self._journal.next_change(),
+                familiar,
             ),
         )
+
+    def unfamiliar_since(self, change: int, limit: int) -> list[tuple[Session, int]]:
+        """Sessions that began on new devices after that change number, each with its own, in order."""
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS}, begun_change FROM session WHERE begun_change > ? AND NOT familiar "
+            "ORDER BY begun_change LIMIT ?",
+            (change, limit),
+        )
+        return [(_session(row[:-1]), int(row[-1])) for row in rows]
 
     def by_family(self, family: bytes) -> tuple[Session, Chain] | None:
         """The session, live or not, to which a refresh token belongs by the hash of its common part."""

@@ -81,7 +81,7 @@ class Entrance(Foundation):
             if self.settings.auth.registration == "invitation" and not tx.invitations.use(digest, account.id, mail.now):
                 raise Refusal("invitation_required")
             event("registered", user=account.id, username=account.username, address=command.address)
-        return self.begin(tx, account, mail, command.agent, command.address)
+        return self.begin(tx, account, mail, familiar=True)
 
     def add(self, tx: AuthUnit, mail: Mail[Any], newcomer: Newcomer) -> Account:
         """Raises Refusal("username_taken") when somebody was quicker."""
@@ -132,10 +132,11 @@ class Entrance(Foundation):
         if account is None:
             raise Refusal("wrong_credentials")
         before = tx.sessions.get(command.known_session)
-        if before is not None and before.user == account.id:
+        familiar = before is not None and before.user == account.id
+        if before is not None and familiar:
             # The same person again in the same browser: the new session replaces the old one.
             tx.sessions.end([before.id], mail.now)
-        signed_in = self.begin(tx, account, mail, command.agent, command.address)
+        signed_in = self.begin(tx, account, mail, familiar=familiar)
         event("login_ok", user=account.id, session=signed_in.session, address=command.address)
         return signed_in
 

@@ -131,8 +131,11 @@ class Foundation(Actor[AuthUnit]):
 
     # Sessions.
 
-    def begin(self, tx: AuthUnit, account: Account, mail: Mail[Any], agent: str, address: str) -> SignedIn:
-        """A new session: never one that existed before, so that nobody can have planted it."""
+    def begin(self, tx: AuthUnit, account: Account, mail: Mail[Any], *, familiar: bool) -> SignedIn:
+        """A new session: never one that existed before, so that nobody can have planted it.
+
+        The command names the device. `familiar`: the person was signed in there before, or has just registered.
+        """
         now, auth = mail.now, self.settings.auth
         live = tx.sessions.of(account.id, now)
         tx.sessions.end([session.id for session in live[SESSIONS_MOST - 1 :]], now)
@@ -140,13 +143,13 @@ class Foundation(Actor[AuthUnit]):
         session = Session(
             id=self.environment.new_id(),
             user=account.id,
-            agent=clipped(agent),
-            address=clipped(address),
+            agent=clipped(mail.command.agent),
+            address=clipped(mail.command.address),
             created_at=now,
             last_used_at=now,
             ends_at=now + round(min(auth.session_idle_days, auth.session_absolute_days) * DAY),
         )
-        tx.sessions.begin(session, refresh.digest(token.family), refresh.begun(token, now))
+        tx.sessions.begin(session, refresh.digest(token.family), refresh.begun(token, now), familiar=familiar)
         return self.signed_in(tx, account, session, token, now)
 
     def signed_in(self, tx: AuthUnit, account: Account, session: Session, token: refresh.Token, now: int) -> SignedIn:
