@@ -61,6 +61,16 @@ def test_ready_watchdog_and_stopping_are_said_in_sd_notifys_words(supervisor: Su
     ]
 
 
+def test_a_busy_loop_is_counted_each_time_and_tells_now_and_then(supervisor: Supervisor, notifier: Notifier) -> None:
+    moment = 5.0
+    vitals = Vitals(notifier, 2.0, monotonic=lambda: moment)
+    for _ in range(3):
+        vitals.alive()
+    moment += vitals.interval
+    vitals.alive()
+    assert supervisor.hear() == [["WATCHDOG=1", "X_PROGRESS=1"], ["WATCHDOG=1", "X_PROGRESS=4"]]
+
+
 def test_a_note_cannot_say_anything_in_the_actors_name(supervisor: Supervisor, notifier: Notifier) -> None:
     notifier.send("STATUS=bad\nREADY=1\nMAINPID=1")
     assert supervisor.hear() == [["STATUS=bad READY=1 MAINPID=1"]]
