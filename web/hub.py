@@ -89,7 +89,7 @@ class Source(msgspec.Struct):
 class Hub:
     """`later(seconds, call)` runs a call once; `spread(low, high)` picks a moment between; `beat` is in seconds.
 
-    `nobody` is set while no socket is open.
+    `nobody` is set while no socket is open. `started(name)` is called when an owner is heard that knows nothing yet.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class Hub:
         self._announced: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
         self._fronts: dict[str, tuple[float, dict[str, int]]] = {}
+        self.started: Callable[[str], None] = lambda _: None
         self.nobody = asyncio.Event()
         self.nobody.set()
 
@@ -303,6 +304,7 @@ class Hub:
     def _follow(self, name: str, incarnation: str, number: int, *, skips: int) -> Source:
         """Note how far a source is. `skips`: 1 for a batch, which carries the next number, 0 for a beat."""
         source = self.sources.get(name)
+        fresh = source is None or source.incarnation != incarnation
         if source is None:
             source = self.sources[name] = Source(incarnation, number)
             lost = number > skips
@@ -313,6 +315,8 @@ class Hub:
             lost = number > source.number + skips
             source.number = max(source.number, number)
         source.seen = self._monotonic()
+        if fresh:
+            self.started(name)
         if lost:
             source.missed += 1
             self.missed()

@@ -65,10 +65,11 @@ class Presence:
             return
         self._post.signal(TO, Typing(conversation=conversation), person=user, within=TYPING_WITHIN)
 
-    def renew(self) -> None:
-        """Mail may have been lost: name everybody again."""
-        self._leases.renew()
-        self._some.set()
+    def started(self, actor: str) -> None:
+        """An owner is heard that knows nothing yet: if it is notifier, name everybody to it."""
+        if actor == TO:
+            self._leases.renew()
+            self._some.set()
 
     async def run(self) -> None:
         """Send each lease when it is due."""

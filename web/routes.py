@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from web import api_auth, api_contacts, api_conversations, api_notices, api_preferences, health
+from web import api_auth, api_contacts, api_conversations, api_notices, api_preferences, api_presence, health
 from web.ops import api as api_ops
 from web.routing import Route
 
@@ -13,5 +13,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *api_conversations.ROUTES,
     *api_notices.ROUTES,
     *api_preferences.ROUTES,
+    *api_presence.ROUTES,
     *api_ops.ROUTES,
 )

@@ -208,6 +208,8 @@ def make_services(environment: Environment, post: Post) -> Services:
     settings, databases = environment.settings, environment.paths.databases
     loop = asyncio.get_running_loop()
     hub = Hub(post, monotonic=environment.monotonic, later=loop.call_later, beat=settings.runtime.beat)
+    presence = Presence(environment, post, lambda: hub.state("notifier") == "down")
+    hub.started = presence.started
     auth, notifier = Reader(AUTH, databases), Reader(NOTIFIER, databases)
     cookies = Cookies(settings)
     return Services(
@@ -224,7 +226,7 @@ def make_services(environment: Environment, post: Post) -> Services:
         counters=Counters(),
         authenticator=Authenticator(environment, cookies, auth, lambda: hub.state("auth") == "down"),
         ops=make_desk(environment, hub, post),
-        presence=Presence(environment, post, lambda: hub.state("notifier") == "down"),
+        presence=presence,
         privacy=Privacy(notifier),
     )
 

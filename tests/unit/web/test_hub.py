@@ -260,6 +260,18 @@ def test_a_front_that_was_deaf_takes_nobodys_silence_amiss(world: World) -> None
     assert set(states(world).values()) == {"down"}
 
 
+def test_an_owner_that_starts_is_noticed_once(world: World) -> None:
+    started: list[str] = []
+    world.hub.started = started.append
+    world.beat(3)
+    world.beat(3)
+    world.batch(4)
+    world.batch(1, life="2")
+    world.beat(1, life="2")
+    world.beat(source="notifier")
+    assert started == ["router", "router", "notifier"]
+
+
 def test_what_a_beat_says_is_told_at_once(world: World) -> None:
     ann = world.port("ann")
     world.beat(state="degraded")

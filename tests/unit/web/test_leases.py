@@ -166,12 +166,14 @@ class Sending(RuleBasedStateMachine):
     def all_is_known_in_time(self, seconds: float) -> None:
         self.waits(seconds)
         known = {(user, one.session, one.visible, one.viewing) for user, all_ in self.heard.items() for one in all_}
-        told = {
+        assert self.settled(self.now - GAP) <= known <= self.settled(self.now)
+
+    def settled(self, by: float) -> set[tuple[str, str, bool, str]]:
+        return {
             (seat.user, seat.session, bool(seat.visible), seat.viewing)
             for seat in self.open
-            if seat.visible is not None or seat.ready <= self.now
+            if seat.visible is not None or seat.ready <= by
         }
-        assert known == told
 
     @invariant()
     def never_more_often_than_allowed(self) -> None:
