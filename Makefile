@@ -1,7 +1,7 @@
 # Parley's everyday commands. `make run` needs python3.11 or newer and, on Debian, the right to install packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check bench soak demo clean
+.PHONY: help setup setup-dev run test check bench soak chaos demo clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
@@ -33,6 +33,9 @@ bench: setup-dev ## measure latency and throughput on this machine
 
 soak: setup-dev ## kill everything again and again and time its return, about twenty minutes; ARGS=--help
 	@.venv/bin/python -m tests.soak $(ARGS)
+
+chaos: setup-dev ## kill, freeze and cut everything while people chat, and account for every message; ARGS=--help
+	@.venv/bin/python -m tests.chaos $(ARGS)
 
 demo: setup ## watch actors being killed while people chat
 	@.venv/bin/parley demo $(ARGS)

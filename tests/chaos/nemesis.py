@@ -20,7 +20,7 @@ RETRY = 0.05
 
 
 class Nemesis:
-    """`killed` counts what was really killed, by name; `troubles` says what could not be done or did not come back.
+    """`troubles` says what could not be done or taken back.
 
     `tell` takes records for the log, `clock` gives its seconds.
     """
@@ -28,7 +28,6 @@ class Nemesis:
     def __init__(
         self, world: World, faults: Sequence[Fault], tell: Callable[[Did], None], clock: Callable[[], float]
     ) -> None:
-        self.done: list[tuple[float, Step]] = []
         self.troubles: list[str] = []
         self._world = world
         self._faults: Mapping[str, Fault] = {fault.name: fault for fault in faults}
@@ -51,15 +50,11 @@ class Nemesis:
                 task.cancel()
             await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    def count(self, verb: str, target: str = "") -> int:
-        """How often something was done, to somebody or at all."""
-        return sum(1 for _, step in self.done if step.verb == verb and target in {"", step.target})
-
     async def _do(self, number: int, step: Step) -> None:
         try:
             match step.verb:
                 case "kill" if step.target == SUPERVISOR:
-                    await self._kill_supervisor(number, step)
+                    await self._kill_supervisor(number)
                 case "kill":
                     await self._signal(number, step, signal.SIGKILL)
                 case "freeze":
@@ -71,10 +66,8 @@ class Nemesis:
         except (OSError, AssertionError, TimeoutError) as error:
             self.troubles.append(f"step {number}, {step.verb} {step.target}: {type(error).__name__}: {error}")
 
-    def _begun(self, number: int, step: Step, text: str) -> None:
-        at = self._clock()
-        self.done.append((at, step))
-        self._tell(Did(at, number, text))
+    def _begun(self, number: int, text: str) -> None:
+        self._tell(Did(self._clock(), number, text))
 
     def _behind(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.create_task(work)
@@ -86,7 +79,7 @@ class Nemesis:
         async with asyncio.timeout(THERE_WITHIN * SCALE):
             while (handle := await self._hit(step.target, what)) is None:  # noqa: ASYNC110  (the supervisor starts it)
                 await asyncio.sleep(RETRY)
-        self._begun(number, step, f"{what.name} to {step.target}")
+        self._begun(number, f"{what.name} to {step.target}")
         if what is signal.SIGKILL:
             os.close(handle)
         return handle
@@ -117,26 +110,26 @@ class Nemesis:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(handle, signal.SIGCONT)
                 os.close(handle)
-            self._tell(Did(self._clock(), number, f"SIGCONT to {step.target}", taken_back=True))
+            self._tell(Did(self._clock(), number, f"SIGCONT to {step.target}", over=True))
 
         self._behind(thaw())
 
-    async def _kill_supervisor(self, number: int, step: Step) -> None:
-        self._begun(number, step, "SIGKILL to the supervisor")
+    async def _kill_supervisor(self, number: int) -> None:
+        self._begun(number, "SIGKILL to the supervisor")
         await self._world.restart()
-        self._tell(Did(self._clock(), number, "the supervisor is back", taken_back=True))
+        self._tell(Did(self._clock(), number, "the supervisor is back", over=True))
 
     async def _bad_network(self, number: int, step: Step) -> None:
         proxy = self._world.doors if step.target == "doors" else self._world.wires
-        self._begun(number, step, f"{step.verb} {step.target}")
-        self._tell(Did(self._clock(), number, await bad_network.apply(step, proxy), taken_back=True))
+        self._begun(number, f"{step.verb} {step.target}")
+        self._tell(Did(self._clock(), number, await bad_network.apply(step, proxy), over=True))
 
     async def _fault(self, number: int, step: Step) -> None:
         fault = self._faults[step.target]
         if why := fault.missing():
-            self._tell(Did(self._clock(), number, f"{fault.name} left out: {why}"))
+            self._tell(Did(self._clock(), number, f"{fault.name} left out: {why}", omitted=True))
             return
-        self._begun(number, step, fault.name)
+        self._begun(number, fault.name)
         async with asyncio.timeout(FAULT_WITHIN * SCALE):
             text = await fault.inject(self._world, random.Random(step.seed))  # noqa: S311  (reproducible on purpose)
-        self._tell(Did(self._clock(), number, text, taken_back=True))
+        self._tell(Did(self._clock(), number, text, over=True))

@@ -14,17 +14,19 @@ from tests.chaos.schedule import Size, Step
 
 
 class Begun(Struct, frozen=True, tag="begun", tag_field="what"):
-    """`began` is RFC 3339 in UTC; `steps` is the whole schedule."""
+    """`began` is RFC 3339 in UTC; `steps` is the whole schedule. `rate` is messages a second of all `pairs`."""
 
     seed: int
     size: Size
-    command: str
+    pairs: int
+    rate: float
+    messages: int
     began: str
     steps: Sequence[Step]
 
 
 class Device(Struct, frozen=True, tag="device", tag_field="what"):
-    """Whose it is and with whom that person chats, by their ids. `left`: it went away and will not come back."""
+    """Whose it is and with whom that person chats, by their ids."""
 
     device: str
     person: str
@@ -82,12 +84,13 @@ class Repeated(Struct, frozen=True, tag="repeated", tag_field="what"):
 
 
 class Did(Struct, frozen=True, tag="did", tag_field="what"):
-    """A step was begun, or (`taken_back`) is over. `number` counts steps from 0."""
+    """A step was begun, or (`over`) was taken back, or (`omitted`) cannot be done here. `number` counts from 0."""
 
     at: float
     number: int
     text: str
-    taken_back: bool = False
+    over: bool = False
+    omitted: bool = False
 
 
 class Told(Struct, frozen=True, tag="told", tag_field="what"):

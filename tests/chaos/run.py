@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+import msgspec
 
 from drill.waiting import until
 from tests.chaos import evidence
@@ -18,7 +18,7 @@ from tests.chaos.crowd import Crowd
 from tests.chaos.fault import Fault
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.record import Begun, Did, Journal, Record, Settled, Told, read
-from tests.chaos.schedule import Size, Step
+from tests.chaos.schedule import Size, plan
 from tests.chaos.world import GONE_WITHIN, Arena, running_world
 from tests.support.waiting import SCALE
 
@@ -32,37 +32,34 @@ ENOUGH_WITHIN = 300.0
 Tell = Callable[[str], None]
 
 
-class Load(Struct, frozen=True, kw_only=True):
-    """`pairs` of people type `rate` messages a second in all, until the schedule is over and so many have a tick."""
-
-    pairs: int
-    rate: float
-    messages: int
-
-
-class Order(Struct, frozen=True, kw_only=True):
-    """What is to be run. `steps` is the schedule that `seed` and `size` make, or one that is carried out again."""
-
-    seed: int
-    size: Size
-    load: Load
-    steps: Sequence[Step]
-    command: str = ""
+def order(
+    seed: int,
+    size: Size,
+    *,
+    pairs: int,
+    rate: float,
+    messages: int,
+    faults: Sequence[str] = (),
+    actors: Sequence[str] = ACTORS,
+) -> Begun:
+    """What is to be run: people type until the schedule, made from the seed, is over and so many have a tick."""
+    steps = plan(seed, size, actors, faults)
+    return Begun(seed=seed, size=size, pairs=pairs, rate=rate, messages=messages, began="", steps=steps)
 
 
-async def run(order: Order, folder: Path, log: Path, faults: Sequence[Fault], tell: Tell) -> Verdict:
+async def run(order: Begun, folder: Path, log: Path, faults: Sequence[Fault], tell: Tell) -> Verdict:
     """Carry it out in an empty folder, write the log, judge it. Raises DrillError when it cannot even begin."""
     named = {step.target for step in order.steps if step.verb == "fault"}
     began = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     with log.open("wb") as file:
         journal = Journal(file)
-        journal.write(Begun(order.seed, order.size, order.command, began, order.steps))
+        journal.write(msgspec.structs.replace(order, began=began))
         await _Run(order, journal, tell).play(folder, [fault for fault in faults if fault.name in named])
     return judge(read(log))
 
 
 class _Run:
-    def __init__(self, order: Order, journal: Journal, tell: Tell) -> None:
+    def __init__(self, order: Begun, journal: Journal, tell: Tell) -> None:
         self._order = order
         self._journal = journal
         self._tell = tell
@@ -80,13 +77,12 @@ class _Run:
         self._write(Told(self._clock(), about, fields))
 
     async def play(self, folder: Path, faults: Sequence[Fault]) -> None:
-        load = self._order.load
         async with running_world(folder, faults, self._told) as world:
             sampling = asyncio.create_task(world.watch_memory())
             crowd = Crowd(
                 world.base,
-                pairs=load.pairs,
-                rate=load.rate,
+                pairs=self._order.pairs,
+                rate=self._order.rate,
                 seed=self._order.seed,
                 clock=self._clock,
                 write=self._write,
@@ -105,7 +101,7 @@ class _Run:
         self._tell(f"{len(crowd.devices)} devices are connected after {self._clock():.1f} s")
         crowd.type_on()
         await nemesis.run(self._order.steps)
-        wanted = self._order.load.messages
+        wanted = self._order.messages
         await until(lambda: crowd.acknowledged >= wanted, ENOUGH_WITHIN * SCALE)
         await crowd.be_quiet()
 

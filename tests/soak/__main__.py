@@ -18,10 +18,10 @@ from msgspec import Struct
 
 from cli.exits import INTERRUPTED
 from settings import load
-from supervision import broker
 from tests.soak import doors, killing, midwrite, standins
 from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
 from tests.soak.installation import make
+from tests.soak.machine import burden, rabbitmq
 from tests.support.fake_installation import Installation
 
 
@@ -73,16 +73,15 @@ def main(arguments: Sequence[str]) -> int:
     figures: list[Figure] = []
     burdens: dict[str, Burden] = {}
     for name in args.parts or PARTS:
-        before, waited, at = os.getloadavg()[0], _waited(), time.monotonic()
+        so_far = burden()
         figures += _play(name, numbers)
-        share = (_waited() - waited) / (time.monotonic() - at)
-        burdens[name] = Burden(round(before, 2), round(os.getloadavg()[0], 2), round(share, 3))
+        burdens[name] = so_far()
     report = Report(
         command=_command(args, numbers.seed),
         seed=numbers.seed,
         began=began.isoformat(timespec="seconds").replace("+00:00", "Z"),
         seconds=round(time.monotonic() - start, 1),
-        versions=versions({"rabbitmq": _rabbitmq(), "aiohttp": metadata.version("aiohttp")}),
+        versions=versions({"rabbitmq": rabbitmq(), "aiohttp": metadata.version("aiohttp")}),
         cores=os.cpu_count() or 1,
         burden=burdens,
         figures=figures,
@@ -104,15 +103,6 @@ def _play(name: str, numbers: Numbers) -> list[Figure]:
             return [Figure(name=name, goal="comes to its end", measured=f"{type(error).__name__}: {error}", kept=False)]
         finally:
             home.clear()
-
-
-def _waited() -> float:
-    """Seconds since the start in which something waited for a processor; 0 where the kernel does not count."""
-    try:
-        some = Path("/proc/pressure/cpu").read_text().splitlines()[0]
-    except OSError:
-        return 0.0
-    return int(some.rpartition("total=")[2]) / 1e6
 
 
 def _tell(part: str, text: str) -> None:
@@ -144,13 +134,6 @@ def _command(args: argparse.Namespace, seed: int) -> str:
     """What to type to have the same again."""
     given = [f"--{name.replace('_', '-')}={getattr(args, name):g}" for name in Numbers.__struct_fields__[1:]]
     return "make soak ARGS=" + shlex.quote(" ".join([*args.parts, f"--seed={seed}", *given]))
-
-
-def _rabbitmq() -> str:
-    """The version of the installed node, by the name of its folder."""
-    program = broker.program()
-    folders = sorted(program.parents[1].glob("lib/rabbitmq_server-*")) if program else []
-    return folders[-1].name.rpartition("-")[2] if folders else ""
 
 
 def _free_port() -> int:
