@@ -10,7 +10,7 @@ from actors.notifier.friends import Friends
 from actors.notifier.presence_book import GRACE, Book
 from actors.runtime import Effect, Environment, Mail
 from protocols.errors import Refusal
-from protocols.frames import PresenceFrame, TypingFrame
+from protocols.frames import TypingFrame
 from protocols.mail import Push
 from protocols.notifier import Device, Lease, Typing
 from protocols.rendering import presence_frame
@@ -93,16 +93,14 @@ class Presence:
             return []
 
     def related(self, tx: NotifierUnit, one: str, other: str) -> Iterable[Effect]:
-        """Tell two people of each other, because what they are to each other has changed. Raises Refusal."""
-        pair = tx.contacts.read(lambda contacts: contacts.relations.pair(one, other))
-        kept = tx.presences.of([one, other])
-        for person, friend, view in ((one, other, pair.turned.view), (other, one, pair.view)):
-            if pair.consent:
-                yield from self._told(tx, person, kept.get(person), [friend])
-            elif view.relation == "contact":
-                # Nobody else is told: a request that was declined in silence must not be heard by this.
-                frame = PresenceFrame(user=person, state="unknown")
-                yield Push(to=[friend], frame=json.encode(frame))
+        """Tell two people of each other when they have become contacts. Raises Refusal("unavailable").
+
+        When they are none any more the page knows by that what it may not show.
+        """
+        if tx.contacts.read(lambda contacts: contacts.relations.consent(one, other)):
+            kept = tx.presences.of([one, other])
+            yield from self._told(tx, one, kept.get(one), [other])
+            yield from self._told(tx, other, kept.get(other), [one])
 
     def forget(self, tx: NotifierUnit, person: str) -> None:
         """The account is gone."""
