@@ -195,7 +195,7 @@ async def _change(call: Call[Any, Any], command: Command[Relationship]) -> Chang
 
 
 async def _command(call: Call[Any, Any], command: Command[Relationship]) -> Relationship:
-    return await ask(call, "contacts", command, paused="Contacts are paused at the moment.")
+    return await ask(call, "contacts", command)
 
 
 async def _names(call: Call[Any, Any], entries: list[ContactEntry] | list[RequestEntry]) -> dict[str, User]:

@@ -139,7 +139,7 @@ def _reason(row: Decision) -> Reason:
 
 async def ask_notifier(call: Call[Any, Any], command: Command[R]) -> R:
     """See web.asking.ask."""
-    return await ask(call, "notifier", command, paused="Notifications are late at the moment.")
+    return await ask(call, "notifier", command)
 
 
 COMMAND: Final = ("client_id_reused", "rate_limited")

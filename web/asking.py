@@ -15,11 +15,8 @@ AGAIN: Final = 2.0
 R = TypeVar("R")
 
 
-async def ask(call: Call[Any, Any], owner: str, command: Command[R], *, paused: str) -> R:
-    """The owner's reply. `paused` says in words what does not work while the owner is away.
-
-    Raises Refusal: what the owner refuses; "rate_limited"; "unavailable".
-    """
+async def ask(call: Call[Any, Any], owner: str, command: Command[R]) -> R:
+    """The owner's reply. Raises Refusal: what the owner refuses; "rate_limited"; "unavailable"."""
     services, me = call.services, call.me.user
     # Even a command that changes nothing is remembered for days and may be pushed to others.
     wait = services.limits.message(me, services.environment.monotonic())
@@ -27,5 +24,5 @@ async def ask(call: Call[Any, Any], owner: str, command: Command[R], *, paused: 
         raise Refusal("rate_limited", retry_after=wait)
     # A definite no at once is worth more to a person than a command that is done behind their back later.
     if services.gone(owner):
-        raise Refusal("unavailable", paused, retry_after=AGAIN)
+        raise Refusal("unavailable", retry_after=AGAIN)
     return await services.post.ask(owner, command, within=WITHIN, id=call.command_id, person=me)

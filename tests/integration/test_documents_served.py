@@ -76,12 +76,43 @@ async def test_the_socket_is_described_where_it_is(tmp_path: Path) -> None:
             await other.send(type="read", id="5", conversation=conversation_of(ann.id, bob.id), seq=1)
             frames.append(("Ok", await other.next("ok")))
             frames.append(("ReceiptFrame", await socket.next("receipt")))
+            for method, path, body in (
+                ("POST", "notices/test", None),
+                ("POST", "notices/read", {"up_to": 2**53}),
+                ("PATCH", "me/preferences", {"desktop": True}),
+                ("PUT", f"contacts/{bob.id}/mute", {"seconds": 60}),
+            ):
+                await ann.call(method, f"{V1}/{path}", body)
+            for name, kind in (
+                ("NoticeFrame", "notice"),
+                ("NoticesRead", "notices_read"),
+                ("PreferencesFrame", "preferences"),
+                ("MuteFrame", "mute"),
+            ):
+                frames.append((name, await socket.next(kind)))
             await ann.call("DELETE", f"{V1}/contacts/{bob.id}")
             frames.append(("Contact", await socket.next("contact")))
         for name, frame in frames:
             schema = document["components"]["schemas"][name]
             check(frame, schema, document, name)
             assert undeclared(frame, schema, document) == set()
+
+
+async def notified(witness: Witness, mine: dict[str, str], other: str) -> None:
+    """Everything about notices, presence, preferences and mutes."""
+    await witness.call("POST", f"{V1}/notices/test", mine)
+    await witness.call("POST", f"{V1}/notices/read", mine, {"up_to": 1})
+    await witness.call("GET", f"{V1}/notices", mine)
+    await witness.call("GET", f"{V1}/notices?since=0", mine)
+    await witness.call("GET", f"{V1}/notices/decisions", mine)
+    await witness.call("GET", f"{V1}/presence", mine)
+    await witness.call("PATCH", f"{V1}/me/preferences", mine, {"quiet_from": "22:00"})
+    await witness.call("PATCH", f"{V1}/me/preferences", mine, {"zone": "Nowhere"})
+    mute = f"{V1}/contacts/{{user_id}}/mute"
+    await witness.call("PUT", mute, mine, {"forever": True}, user_id=other)
+    await witness.call("GET", f"{V1}/me/preferences", mine)
+    await witness.call("DELETE", mute, mine, user_id=other)
+    await witness.call("DELETE", mute, mine, user_id="nobody")
 
 
 async def test_answers_are_what_the_document_says(tmp_path: Path) -> None:
@@ -120,12 +151,17 @@ async def test_answers_are_what_the_document_says(tmp_path: Path) -> None:
         await witness.call("GET", messages, his, id="elsewhere")
         await witness.call("GET", f"{V1}/conversations", his)
         await witness.call("GET", f"{V1}/sync", his)
+        unread = f"{V1}/conversations/{{id}}/unread"
+        await witness.call("PUT", unread, his, {"seq": 1}, id=conversation)
+        await witness.call("PUT", unread, mine, {"seq": 1}, id=conversation)
+        await notified(witness, mine, bob.id)
         await witness.call("PUT", f"{V1}/contacts/{{user_id}}/block", mine, user_id=bob.id)
         await witness.call("POST", messages, his, {**new, "client_id": "c2"}, id=conversation)
         await witness.call("GET", f"{V1}/conversations", his)
         house.owners["router"].running.clear()
         house.owners["router"].beat("stopping")
         await witness.call("POST", messages, his, {**new, "client_id": "c3"}, id=conversation)
+        await witness.call("PUT", unread, his, {"seq": 1}, id=conversation)
         house.owners["router"].running.set()
 
         assert {status for method, path, status in witness.seen if path == messages} == {
@@ -137,3 +173,4 @@ async def test_answers_are_what_the_document_says(tmp_path: Path) -> None:
             404,
             409,
         }
+        assert {status for _, path, status in witness.seen if path == unread} == {202, 204, 409}
