@@ -6,7 +6,7 @@ from msgspec import json
 
 from actors.router.receiving import mark_unread, receive, tell_marked
 from actors.router.rules import check_body, check_emoji, reacted
-from actors.router.sending import send
+from actors.router.sending import recall, send
 from actors.runtime import Actor, Answer, Effect, Mail, handles, handles_batch
 from protocols.errors import Refusal
 from protocols.mail import Command, Done, Push
@@ -32,8 +32,9 @@ class Router(Actor[RouterUnit]):
 
     name = "router"
     schema = ROUTER
+    hints = ("notifier",)
 
-    @handles_batch(SendMessage)
+    @handles_batch(SendMessage, recalls=recall)
     def send(self, tx: RouterUnit, mails: Sequence[Mail[SendMessage]]) -> Sequence[Answer[Stored]]:
         return send(tx, mails)
 

@@ -36,6 +36,14 @@ def send(tx: RouterUnit, mails: Sequence[Mail[SendMessage]]) -> list[Answer[Stor
     return [_answer(tx, mail, verdict) for mail, verdict in zip(mails, verdicts, strict=True)]
 
 
+def recall(tx: RouterUnit, mail: Mail[SendMessage]) -> Answer[Stored] | None:
+    """The answer of a message that is stored under this id; None when none is, or another one."""
+    sent = tx.messages.sent(mail.person, mail.id)
+    if sent is None or sent.fingerprint != fingerprint(_encode_command(mail.command)):
+        return None
+    return _answer(tx, mail, sent)
+
+
 class _Batch:
     """What has been decided so far: later sends of the batch must see the earlier ones, which no row tells yet."""
 

@@ -85,6 +85,7 @@ class Handler:
     tells: Callable[..., Iterable[Effect]] | None = None
     prepare: Callable[..., Awaitable[Any]] | None = None
     batch: bool = False
+    recalls: Callable[[Any, Mail[Any]], "Answer[Any] | None"] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,19 +122,23 @@ def handles(
 
 def handles_batch(
     command: type[Command[R]],
+    *,
+    recalls: Callable[[Any, Mail[Any]], Answer[R] | None] | None = None,
 ) -> Callable[
     [Callable[[Any, Any, Sequence[Mail[Any]]], Sequence[Answer[R]]]],
     Callable[[Any, Any, Sequence[Mail[Any]]], Sequence[Answer[R]]],
 ]:
     """Mark a method `(self, tx, mails) -> answers`, one answer a mail, in order, as the handler of a hot command.
 
-    It does what the runtime does for the others: recognise duplicates, and tell effects from the rows.
+    It does what the runtime does for the others: recognise duplicates, and tell effects from the rows. `recalls(tx,
+    mail)` gives the answer of a command that was done before, or None: a command is not given up as the one that
+    ends the process when only a copy of it is in hand.
     """
 
     def mark(
         function: Callable[[Any, Any, Sequence[Mail[Any]]], Sequence[Answer[R]]],
     ) -> Callable[[Any, Any, Sequence[Mail[Any]]], Sequence[Answer[R]]]:
-        setattr(function, _MARK, Handler(command, function, batch=True))
+        setattr(function, _MARK, Handler(command, function, batch=True, recalls=recalls))
         return function
 
     return mark

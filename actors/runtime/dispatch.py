@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,6 +17,8 @@ from protocols.mail import Remembered, reply_type
 TRIES = 3
 """The try at which a command that was being handled each time the process ended is set aside, unhandled."""
 
+
+log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 """Names a command for ever: its person and its id."""
@@ -97,6 +100,27 @@ def end_attempts(tx: JournaledUnit, keys: Iterable[Key]) -> None:
         tx.journal.end_attempt(*key)
 
 
+def recalled(tx: JournaledUnit, work: Work) -> Result | None:
+    """What a command came to that was done before, so that only a copy of it is in hand; None of all others."""
+    mail, handler = work.mail, work.handler
+    if handler.command.secret:
+        return None
+    try:
+        answer = handler.recalls(tx, mail) if handler.recalls else None
+    except Refusal:
+        raise
+    except Exception:
+        # What is wrong with its row may be what made the handler fail: then it is a matter for the dead letters.
+        log.exception("a command could not be recalled")
+        answer = None
+    if answer is not None:
+        return _result(answer)
+    known = tx.journal.recall(mail.person, mail.id)
+    if known is None or known.fingerprint != fingerprint(work.raw):
+        return None
+    return Result(known.value, known.error)
+
+
 def set_aside(tx: JournaledUnit, work: Work, error: ErrorBody) -> Result:
     """Give a command up for good: its sender gets a stored, definite error, whatever comes again later.
 
@@ -107,10 +131,10 @@ def set_aside(tx: JournaledUnit, work: Work, error: ErrorBody) -> Result:
     end_attempts(tx, [work.key])
     if work.handler.command.secret:
         return Result(error=error)
-    known = journal.recall(mail.person, mail.id)
-    if known is not None and known.fingerprint == fingerprint(work.raw):
-        return Result(known.value, known.error)
-    if known is None:
+    done = recalled(tx, work)
+    if done is not None:
+        return done
+    if journal.recall(mail.person, mail.id) is None:
         journal.remember(mail.person, mail.id, Remembered(fingerprint(work.raw), None, error), mail.now)
     return Result(error=error)
 

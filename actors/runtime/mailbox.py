@@ -17,7 +17,17 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from actors.runtime.broker import Broker, BrokerError, Delivery, Subscriptions
 from actors.runtime.declaration import Actor, Effect, JournaledUnit, Timer
-from actors.runtime.dispatch import TRIES, Key, Result, Work, begin_attempts, dispatch, end_attempts, set_aside
+from actors.runtime.dispatch import (
+    TRIES,
+    Key,
+    Result,
+    Work,
+    begin_attempts,
+    dispatch,
+    end_attempts,
+    recalled,
+    set_aside,
+)
 from actors.runtime.entry import GARBAGE, Entry, Understanding, expired
 from actors.runtime.environment import Environment
 from actors.runtime.hints import Hints
@@ -352,10 +362,13 @@ class Mailbox(Generic[U]):
                 return result
 
     async def _set_aside(self, entry: Entry, work: Work, reason: str) -> None:
-        if not work.handler.command.secret:
+        life = entry.delivery.life
+        # Done before, it has not ended the process: what did so hit a copy of it, and nothing is to be buried.
+        done = await self._transact(lambda tx: recalled(tx, work), life)
+        if done is None and not work.handler.command.secret:
             await self._bury_item(entry, "poison", reason)
         error = ErrorBody("internal", TABLE["internal"].message)
-        entry.result = await self._transact(lambda tx: set_aside(tx, work, error), entry.delivery.life)
+        entry.result = await self._transact(lambda tx: set_aside(tx, work, error), life)
         self._begun.pop(work.key, None)
 
     async def _bury_item(self, entry: Entry, kind: str, reason: str) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from msgspec import json
 
+from actors.runtime.dispatch import set_aside
 from protocols import frames
-from protocols.errors import Refusal
+from protocols.errors import ErrorBody, Refusal
 from protocols.mail import Push
 from protocols.router import DeleteMessage, EditMessage, React, SendMessage
 from protocols.values import conversation_of, rfc3339
@@ -241,3 +242,15 @@ async def test_frames_are_json_of_the_declared_type(house: House) -> None:
     assert isinstance(frame, frames.MessageChanged)
     assert frame.body == '"\u2028\U0001f600\x00</script>'
     assert frame.reactions == [frames.Reaction("\u2764", [BOB])]
+
+
+async def test_a_stored_message_is_not_given_up_when_only_a_copy_of_it_is_in_hand_at_each_death(house: House) -> None:
+    told = await house.say(ANN, BOB, "hello", "m1")
+    error = ErrorBody("internal", "Something went wrong here.")
+    copy = house.work(ANN, "m1", SendMessage(to=BOB, body="hello"))
+    answer = await house.database.run(lambda tx: set_aside(tx, copy, error))
+    assert stored(answer) == told
+    # Another message under its id is not that message.
+    other = house.work(ANN, "m1", SendMessage(to=BOB, body="bye"))
+    assert (await house.database.run(lambda tx: set_aside(tx, other, error))).error == error
+    assert stored(await house.do(ANN, SendMessage(to=BOB, body="hello"), "m1")) == told
