@@ -157,22 +157,26 @@ class Person:
         if self._socket is not None:
             self._socket.transport.abort()
 
+    def dial(self) -> connect:
+        """A socket of this person's; entered, it is open."""
+        return connect(
+            self.base.replace("http", "ws", 1) + "/ws",
+            subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]  # a NewType of str
+            additional_headers={"Authorization": f"Bearer {self._token}"},
+            open_timeout=REPLY_WITHIN,
+            ping_interval=None,
+            close_timeout=1,
+            max_size=None,
+            compression=None,
+            proxy=None,
+        )
+
     async def run(self) -> None:
         """Be connected, again and again, until cancelled."""
         failures = 0
         while True:
             try:
-                async with connect(
-                    self.base.replace("http", "ws", 1) + "/ws",
-                    subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]  # a NewType of str
-                    additional_headers={"Authorization": f"Bearer {self._token}"},
-                    open_timeout=REPLY_WITHIN,
-                    ping_interval=None,
-                    close_timeout=1,
-                    max_size=None,
-                    compression=None,
-                    proxy=None,
-                ) as socket:
+                async with self.dial() as socket:
                     failures = 0
                     await self._converse(socket)
             except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed) as error:

@@ -39,6 +39,10 @@ class BentClocks(Fault):
             clock.shift(0)
         return f"the clock of {name} was shifted by {shift:+d} s for {hold:.1f} s"
 
+    async def clear(self, ground: Ground) -> None:
+        del ground
+        bent_clock.sweep()
+
 
 def _clock(folder: Path, name: str) -> BentClock:
     clocks = folder / "clocks"
