@@ -121,6 +121,49 @@ def test_a_conversation_counts_each_message_once_in_any_order(bench: Page) -> No
     assert seen["complete"] == [1, True, [1, 7], 8]
 
 
+MARKS = """async () => {
+    const {Conversation, Log} = await import("/core/conversation.js");
+    const item = {id: "c", peer: {id: "p"}, relation: "contact", last_message: null, unread: 0, unread_from: 0,
+        version: 5, seq: 5, my_read: 5, my_delivered: 5, peer_read: 0, peer_delivered: 0};
+    const row = (seq, more) => ({conversation: "c", seq, version: seq, message_id: `m${seq}`, client_id: `k${seq}`,
+        sender: seq === 3 ? "me" : "p", at: "2026-01-01T00:00:00.000Z", body: "x", ...more});
+    const seen = {};
+    const one = new Conversation(item, "me");
+    seen.unknown = [one.receipt("me", 5, 5, 2), one.marked];
+    one.log = new Log();
+    one.log.page([1, 2, 3, 4, 5].map(seq => row(seq)), false);
+    seen.counted = [one.receipt("me", 5, 5, 1), one.unread, one.floor, one.log.firstUnread(one.floor, "me")];
+    one.receipt("me", 5, 5, 2);
+    seen.moved = [one.unread, one.floor];
+    one.take(row(6), true);
+    one.take(row(4, {version: 7, deleted: true, body: ""}), true);
+    one.receipt("me", 6, 5, 2);
+    seen.on = [one.unread, one.floor];
+    one.readUpTo(1);
+    seen.below = [one.unread, one.marked];
+    one.readUpTo(6);
+    seen.read = [one.unread, one.marked, one.floor];
+    one.receipt("me", 6, 6, 6);
+    one.receipt("me", 6, 6);
+    seen.elsewhere = [one.unread, one.marked];
+    one.merge({...item, unread: 2, unread_from: 5, version: 8, seq: 6, my_read: 6});
+    seen.listed = [one.unread, one.floor];
+    return seen;
+}"""
+
+
+def test_a_mark_as_unread_comes_and_goes(bench: Page) -> None:
+    seen = bench.evaluate(MARKS)
+    assert seen["unknown"] == [False, 2], "without its log the list has to be read again"
+    assert seen["counted"] == [True, 4, 0, 1]
+    assert seen["moved"] == [3, 1]
+    assert seen["on"] == [3, 1]
+    assert seen["below"] == [3, 2]
+    assert seen["read"] == [0, 0, 6]
+    assert seen["elsewhere"] == [0, 0]
+    assert seen["listed"] == [2, 4]
+
+
 ROWS = """async () => {
     const {rowsOf, overlaid, pendingRow} = await import("/core/rows.js");
     const rest = {body: "", reactions: []};

@@ -7,6 +7,7 @@ import { Connection } from "./io/socket.js";
 
 const GAP_WAIT_MS = 400;
 const DELIVERED_WAIT_MS = 150;
+const LISTS_WAIT_MS = 50;
 // Frames held back during a sync; those beyond are applied at once, and the versions put right what they outran.
 const HELD_FRAMES = 1_000;
 const SYNC_AGAIN_MS = 3_000;
@@ -39,6 +40,7 @@ export class Client {
     });
     store.listen((topic, id) => {
       if (topic === "gap") this.gapLater(id);
+      if (topic === "stale") this.listsSoon();
       if (topic === "log" || topic === "list") this.deliveredSoon();
     });
   }
@@ -75,6 +77,14 @@ export class Client {
     if (contacts.status === "fulfilled") this.store.contactList(contacts.value);
     if (requests.status === "fulfilled") this.store.requestList(requests.value);
     this.on.lists(list.status === "fulfilled");
+  }
+
+  /** Once for all that asks for it within a moment. */
+  listsSoon() {
+    this.listsTimer ??= setTimeout(() => {
+      this.listsTimer = null;
+      this.loadLists();
+    }, LISTS_WAIT_MS);
   }
 
   /** Older messages of a conversation; one request at a time. Resolves with whether something came. */
@@ -245,6 +255,11 @@ export class Client {
     if (!this.connection.write({ type: "read", conversation: id, seq })) return false;
     this.store.read(id, seq);
     return true;
+  }
+
+  /** From the place `seq` on it counts as unread, for me alone. What comes of it is pushed to all my devices. */
+  markUnread(id, seq) {
+    return this.command("PUT", `/conversations/${id}/unread`, { seq });
   }
 
   // The outbox

@@ -14,6 +14,7 @@ export class Conversation {
     this.unreadFrom = 0;
     this.unreadFresh = new Set();
     this.myRead = 0;
+    this.marked = 0;
     this.myDelivered = 0;
     this.peerRead = 0;
     this.peerDelivered = 0;
@@ -31,6 +32,7 @@ export class Conversation {
       this.unreadBase = item.unread;
       this.unreadFrom = item.seq;
       this.unreadFresh.clear();
+      this.marked = item.unread_from ?? 0;
       if (item.last_message) this.last = item.last_message;
       if (this.myRead > item.my_read) {
         // I read on while the answer travelled.
@@ -68,6 +70,11 @@ export class Conversation {
     return this.unreadBase + this.unreadFresh.size;
   }
 
+  /** Everything up to here counts as read: below a mark only what is below it. */
+  get floor() {
+    return this.marked > 0 ? this.marked - 1 : this.myRead;
+  }
+
   get lastAt() {
     return this.last?.at ?? this.since;
   }
@@ -91,7 +98,7 @@ export class Conversation {
   }
 
   count(row, fresh) {
-    if (row.sender === this.me || row.seq <= this.myRead) return;
+    if (row.sender === this.me || row.seq <= this.floor) return;
     if (row.seq > this.unreadFrom) {
       if (row.deleted) this.unreadFresh.delete(row.seq);
       else this.unreadFresh.add(row.seq);
@@ -102,24 +109,49 @@ export class Conversation {
     if (row.deleted && newly && this.unreadBase > 0) this.unreadBase -= 1;
   }
 
-  /** Cumulative, of either side; never goes back. */
-  receipt(user, delivered, read) {
+  /**
+   * Cumulative, of either side; never goes back. Only my mark as unread, in my own, comes and goes: from `marked` on,
+   * 0 for none. Returns false when what is unread cannot be counted here any more, and the list has to be read again.
+   */
+  receipt(user, delivered, read, marked = 0) {
     if (user === this.me) {
       this.myDelivered = Math.max(this.myDelivered, delivered);
+      if (marked > 0) return this.mark(marked, read);
       this.readUpTo(read);
-      return;
+      return true;
     }
     this.peerDelivered = Math.max(this.peerDelivered, delivered, read);
     this.peerRead = Math.max(this.peerRead, read);
+    return true;
   }
 
+  mark(marked, read) {
+    const known = marked === this.marked && read <= this.myRead;
+    this.marked = marked;
+    this.myRead = Math.max(this.myRead, read);
+    return known || this.recount();
+  }
+
+  /** Counts what is unread in the loaded log. Returns whether that reaches far enough. */
+  recount() {
+    if (!this.log?.loaded || this.log.lo > this.floor + 1 || this.log.hi < this.seq) return false;
+    const rows = this.log.between(this.floor + 1, this.seq);
+    this.unreadBase = rows.filter((row) => row.sender !== this.me && !row.deleted).length;
+    this.unreadFrom = this.seq;
+    this.unreadFresh.clear();
+    return true;
+  }
+
+  /** Ends a mark as well, when it lies at or below `seq`. */
   readUpTo(seq) {
-    if (seq <= this.myRead) return;
-    this.myRead = seq;
+    const ends = this.marked > 0 && seq >= this.marked;
+    if (seq <= this.myRead && !ends) return;
+    if (ends) this.marked = 0;
+    this.myRead = Math.max(this.myRead, seq);
     for (const one of [...this.unreadFresh]) {
-      if (one <= seq) this.unreadFresh.delete(one);
+      if (one <= this.myRead) this.unreadFresh.delete(one);
     }
-    this.unreadBase = seq >= this.unreadFrom ? 0 : Math.min(this.unreadBase, this.unreadFrom - seq);
+    this.unreadBase = this.myRead >= this.unreadFrom ? 0 : Math.min(this.unreadBase, this.unreadFrom - this.myRead);
   }
 
   /** "stored", "delivered" or "read": what became of my message at `seq`. */

@@ -1,6 +1,7 @@
 // Everything the page knows about people and conversations. Pure state: views subscribe, shells feed it.
 //
-// Topics that listeners hear: "list", "log" (with the conversation's id), "contacts", "actors", "me", "gap" (with id).
+// Topics that listeners hear: "list", "log" (with the conversation's id), "contacts", "actors", "me", "gap" (with id),
+// "stale": the list has to be read again to know what is unread.
 
 import { Conversation, Log } from "./conversation.js";
 
@@ -83,9 +84,13 @@ export class Store {
   receipt(frame) {
     const conversation = this.get(frame.conversation);
     if (!conversation) return;
-    conversation.receipt(frame.user, frame.delivered, frame.read);
+    this.receive(conversation, frame);
     this.tell("log", frame.conversation);
     this.tell("list");
+  }
+
+  receive(conversation, { user, delivered, read, unread_from: marked }) {
+    if (!conversation.receipt(user, delivered, read, marked)) this.tell("stale");
   }
 
   /** A page of sync or of "since": each change as it is now. Returns conversations that nobody has told us of. */
@@ -95,7 +100,7 @@ export class Store {
     for (const change of list) {
       const conversation = this.get(change.conversation);
       if (!conversation) strangers.add(change.conversation);
-      else if (change.type === "receipt") conversation.receipt(change.user, change.delivered, change.read);
+      else if (change.type === "receipt") this.receive(conversation, change);
       else conversation.take(change, false);
       if (conversation && change.version) {
         touched.set(conversation, Math.max(change.version, touched.get(conversation) ?? 0));

@@ -63,7 +63,7 @@ export class Chat {
     const log = this.store.openLog(id);
     timeline.render();
     try {
-      const reached = () => log.complete || (log.rows.size >= Math.min(PAGE, conversation.seq) && log.lo <= conversation.myRead);
+      const reached = () => log.complete || (log.rows.size >= Math.min(PAGE, conversation.seq) && log.lo <= conversation.floor);
       let first = true;
       while (first ? log.rows.size < PAGE && !log.complete : conversation.unread > 0 && !reached()) {
         if (log.rows.size > UNREAD_MOST) break;

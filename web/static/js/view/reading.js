@@ -28,7 +28,7 @@ export class Reading {
       return;
     }
     const seq = this.seen();
-    if (this.timer || seq <= this.conversation.myRead) return;
+    if (this.timer || seq <= this.conversation.floor) return;
     const wait = Math.max(LOOK_MS, this.toldAt + EVERY_MS - Date.now());
     this.timer = setTimeout(() => {
       this.timer = 0;
@@ -40,7 +40,7 @@ export class Reading {
   settle(before) {
     if (!this.attentive) return;
     const seq = Math.min(before, this.seen() || before);
-    if (seq > this.conversation.myRead && this.tell(seq)) this.toldAt = Date.now();
+    if (seq > this.conversation.floor && this.tell(seq)) this.toldAt = Date.now();
     this.check();
   }
 

@@ -288,7 +288,7 @@ export class Timeline {
     this.ready = false;
     const log = this.log;
     const unread = this.conversation.unread;
-    this.divider = unread > 0 ? log.firstUnread(this.conversation.myRead, this.store.me.id) : 0;
+    this.divider = unread > 0 ? log.firstUnread(this.conversation.floor, this.store.me.id) : 0;
     this.dividerCount = unread;
     const wanted = this.divider || place?.seq || 0;
     this.from = Math.max(log.lo === Infinity ? 1 : log.lo, (wanted || log.hi) - STEP);
