@@ -23,7 +23,7 @@ PONG_WITHIN: Final = 30.0
 
 _MESSAGE: Final = b'{"type":"message",'
 _OK: Final = b'{"type":"ok",'
-_HELLO: Final = b'{"type":"hello",'
+_HELLO: Final = b'{"type":"hello"'
 _PONG: Final = b'{"type":"pong"'
 _TROUBLE: Final = (b'{"type":"error"', b'{"type":"resync"')
 

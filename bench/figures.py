@@ -1,6 +1,7 @@
-"""Times as figures. Pure."""
+"""Times as figures, and several runs as one. Pure."""
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -20,3 +21,57 @@ def milliseconds(seconds: Sequence[float]) -> dict[str, Any]:
 def percentile(ordered: Sequence[float], share: float) -> float:
     """The value that `share` of the ordered, non-empty values do not exceed."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+Figures = Mapping[str, Any]
+"""By name: a number, a text, or figures again."""
+
+
+def merged(runs: Sequence[Figures]) -> dict[str, Any]:
+    """The same figures of several runs as one: each number becomes its median."""
+    return {
+        name: merged([run[name] for run in runs])
+        if isinstance(value, Mapping)
+        else _median([run[name] for run in runs])
+        for name, value in runs[0].items()
+    }
+
+
+def spans(runs: Sequence[Figures]) -> dict[str, Any]:
+    """As `merged`, but each number becomes the smallest and the largest; texts are left out."""
+    return {
+        name: spans([run[name] for run in runs]) if isinstance(value, Mapping) else _span([run[name] for run in runs])
+        for name, value in runs[0].items()
+        if isinstance(value, Mapping | int | float)
+    }
+
+
+def with_ratios(figures: dict[str, Any]) -> dict[str, Any]:
+    """Set beside each figure that a bare loop has too how much of the bare loop it is: 1 is as good, 0.6 the aim.
+
+    `of_bare_loop` compares messages a second, or median times where the pace is given by the times.
+    """
+    for name, bare in list(figures.items()):
+        ours = figures.get(name.removeprefix(BARE))
+        if not name.startswith(BARE) or ours is None:
+            continue
+        if "delivered_a_second" in ours:
+            ratio = ours["delivered_a_second"] / max(1, bare["delivered_a_second"])
+        else:
+            ratio = bare["p50_ms"] / ours["p50_ms"]
+        ours["of_bare_loop"] = round(ratio, 2)
+    return figures
+
+
+BARE = "bare loop: "
+
+
+def _median(values: Sequence[Any]) -> Any:
+    if not isinstance(values[0], int | float):
+        return values[0]
+    middle = statistics.median(values)
+    return round(middle) if all(isinstance(value, int) for value in values) else round(middle, 4)
+
+
+def _span(values: Sequence[Any]) -> list[Any]:
+    return [min(values), max(values)]

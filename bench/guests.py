@@ -27,27 +27,26 @@ NO_HASH = "nobody can log in with this"
 class GuestBook:
     """Collects who is wanted; `write` makes them all, while the installation does not run."""
 
-    guests: list[Guest] = field(default_factory=list)
     _pairs: list[tuple[str, str]] = field(default_factory=list)
     _sessions: list[Session] = field(default_factory=list)
     _now: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     _signer: signing.Signer | None = None
 
-    def invite(self, installation: Installation, count: int) -> list[Guest]:
-        """So many people with a session each."""
+    def invite(self, installation: Installation, count: int, name: str = "") -> list[Guest]:
+        """So many people with a session each; with a name their ids are that and a number, always the same."""
         if self._signer is None:
             installation.paths.make()
             self._signer = signing.newest(installation.paths.secrets, self._now)
         fresh = []
-        for _ in range(count):
+        for number in range(count):
+            user = f"{name}{number:06d}" if name else self._id()
             session = Session(
-                id=self._id(), user=self._id(), agent="bench", address="127.0.0.1",
+                id=self._id(), user=user, agent="bench", address="127.0.0.1",
                 created_at=self._now, last_used_at=self._now, ends_at=self._now + DAY_MS,
             )  # fmt: skip
             token, _ = self._signer.sign(session, self._id(), self._now, TOKEN_TTL)
             self._sessions.append(session)
             fresh.append(Guest(session.user, token))
-        self.guests += fresh
         return fresh
 
     def introduce(self, pairs: Sequence[tuple[str, str]]) -> None:

@@ -83,6 +83,23 @@ class Log(Struct, frozen=True, tag=True):
     shown: dict[str, list[Shown]]
 
 
+class ReadUp(Struct, frozen=True, tag=True):
+    """Come back after having been away: open a socket and read on from the beginning of the log. Answer: Caught."""
+
+    port: int
+    guest: Guest
+    waiting: int
+
+
+class Caught(Struct, frozen=True, tag=True):
+    """Seconds from the first packet until the hello and until the last page was there; pages and their bytes."""
+
+    hello: float
+    seconds: float
+    pages: int
+    size: int
+
+
 class Close(Struct, frozen=True, tag=True):
     """Close every socket. Answer: Closed."""
 
@@ -97,8 +114,8 @@ class Failed(Struct, frozen=True, tag=True):
     reason: str
 
 
-Order = Open | Chat | Settle | Close
-Answer = Opened | Told | Log | Closed | Failed
+Order = Open | Chat | Settle | ReadUp | Close
+Answer = Opened | Told | Log | Caught | Closed | Failed
 
 encode: Final = msgpack.Encoder().encode
 decode_order: Final = msgpack.Decoder(Order).decode

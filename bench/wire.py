@@ -29,9 +29,11 @@ class Wire(asyncio.Protocol):
     `opened` resolves when the socket can be used, `closed` when it is gone, with the reason.
     """
 
-    def __init__(self, protocol: Protocol, heard: Heard) -> None:
+    def __init__(self, protocol: Protocol, heard: Heard, greeted: Callable[[str], None] | None = None) -> None:
         self._protocol = protocol
         self._heard = heard
+        self._on_greeted = greeted
+        self._flushing = False
         self._transport: asyncio.Transport | None = None
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
@@ -48,6 +50,16 @@ class Wire(asyncio.Protocol):
             self._transport.write(b"".join(parts))
             if not parts[-1]:
                 self._transport.close()
+
+    def flush_soon(self) -> None:
+        """Flush once everything is done that is at hand: what several others write goes out together."""
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flushing = False
+        self.flush()
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -88,6 +100,8 @@ class Wire(asyncio.Protocol):
         protocol = self._protocol
         if isinstance(protocol, ServerProtocol) and isinstance(event, Request):
             protocol.send_response(protocol.accept(event))
+            if self._on_greeted is not None:
+                self._on_greeted(event.headers.get("Authorization", "").removeprefix("Bearer "))
         if protocol.handshake_exc is None:
             if not self.opened.done():
                 self.opened.set_result(None)
@@ -95,9 +109,9 @@ class Wire(asyncio.Protocol):
             self.abort()
 
 
-def server(heard: Heard) -> Wire:
-    """The serving end."""
-    return Wire(ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=None), heard)
+def server(heard: Heard, greeted: Callable[[str], None]) -> Wire:
+    """The serving end. `greeted` is told the Bearer token of whoever opened it."""
+    return Wire(ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=None), heard, greeted)
 
 
 async def connected(port: int, token: str, heard: Heard) -> Wire:

@@ -21,11 +21,13 @@ from bench.orders import (
     Open,
     Opened,
     Order,
+    ReadUp,
     Settle,
     Told,
     decode_order,
     framed,
 )
+from bench.reading import read_up
 from bench.wire import WireError
 
 ANSWERED_WITHIN = 60.0
@@ -45,6 +47,8 @@ class Worker:
                 return await self._chat(order)
             case Settle():
                 return await self._settle(order)
+            case ReadUp():
+                return await read_up(order)
             case Close():
                 for device in self._devices.values():
                     device.close()

@@ -1,0 +1,130 @@
+"""One run: the parts that are wanted, each figure beside the limits that are measured in the same run."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from bench.chat import many_pairs, one_pair
+from bench.figures import BARE
+from bench.fleet import Fleet, running_fleet
+from bench.growth import grown
+from bench.guests import GuestBook
+from bench.house import House, empty, running_house
+from bench.limits import bare_commit, bare_hop, bare_loop, bare_socket, generator_alone, strangers
+from bench.offline import absent, come_back
+from bench.sockets import idle_sockets
+
+PARTS = ("limits", "pair", "pairs", "sockets", "offline", "growth")
+USUAL = ("limits", "pair", "pairs", "sockets", "offline")
+ALONE_SECONDS = 4.0
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What to measure. `bare`: whether the chats are held against a bare loop of the same hops and commits."""
+
+    parts: frozenset[str]
+    messages: int
+    pairs: int
+    outstanding: tuple[int, ...]
+    seconds: float
+    sockets: int
+    calm: float
+    waiting: tuple[int, ...]
+    history: tuple[int, ...]
+    contacts: tuple[int, ...]
+    workers: int
+    bare: bool = True
+
+
+async def measure(wanted: Wanted) -> dict[str, Any]:
+    """All figures by name."""
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        if wanted.parts & {"limits", "pair", "pairs"}:
+            figures |= await _chats(Path(folder, "chats"), wanted)
+        # In an installation of its own: memory that the chats have freed would hide what sockets take.
+        if wanted.parts & {"sockets", "offline"}:
+            figures |= await _waits(Path(folder, "waits"), wanted)
+    if "growth" in wanted.parts:
+        figures |= await _growth(wanted)
+    return figures
+
+
+async def _chats(folder: Path, wanted: Wanted) -> dict[str, Any]:
+    installation, book = empty(folder), GuestBook()
+    (pair,) = book.pairs(installation, 1)
+    crowds = {outstanding: book.pairs(installation, wanted.pairs) for outstanding in wanted.outstanding}
+    async with running_house(installation, book) as house, running_fleet(wanted.workers) as fleet:
+        figures = {"start": {"seconds_to_ready": round(house.seconds_to_ready, 2), **await house.memory()}}
+        if "limits" in wanted.parts:
+            figures |= await _limits(folder, house, fleet, wanted)
+        if wanted.bare:
+            figures |= await _bare_chats(folder, house, fleet, wanted)
+        place = house.place(fleet)
+        if "pair" in wanted.parts:
+            figures["one pair"] = await one_pair(fleet, place, pair, wanted.messages)
+        if "pairs" in wanted.parts:
+            for outstanding, crowd in crowds.items():
+                name = f"{wanted.pairs} pairs x {outstanding}"
+                figures[name] = await many_pairs(fleet, place, crowd, outstanding, wanted.seconds)
+        return {**figures, "after the chats": await house.memory()}
+
+
+async def _limits(folder: Path, house: House, fleet: Fleet, wanted: Wanted) -> dict[str, Any]:
+    most = max(wanted.outstanding)
+    return {
+        "bare WebSocket echo": await bare_socket(wanted.messages),
+        "bare AMQP hop": await bare_hop(house.broker_url, wanted.messages),
+        "bare commit with fsync": await bare_commit(folder, wanted.messages),
+        f"load generator alone: {wanted.pairs} pairs x {most}": await generator_alone(
+            fleet, wanted.pairs, most, min(wanted.seconds, ALONE_SECONDS)
+        ),
+    }
+
+
+async def _bare_chats(folder: Path, house: House, fleet: Fleet, wanted: Wanted) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    fronts = len(await house.fronts())
+    async with bare_loop(fleet, house.broker_url, folder, await house.pid("broker"), fronts) as place:
+        if "pair" in wanted.parts:
+            figures[f"{BARE}one pair"] = await one_pair(fleet, place, strangers(1)[0], wanted.messages)
+        if "pairs" in wanted.parts:
+            for outstanding in wanted.outstanding:
+                crowd = strangers(wanted.pairs)
+                name = f"{BARE}{wanted.pairs} pairs x {outstanding}"
+                figures[name] = await many_pairs(fleet, place, crowd, outstanding, wanted.seconds)
+    return figures
+
+
+async def _waits(folder: Path, wanted: Wanted) -> Mapping[str, Any]:
+    installation, book = empty(folder), GuestBook()
+    figures: dict[str, Any] = {}
+    guests = book.invite(installation, wanted.sockets)
+    away = [await absent(installation, book, waiting) for waiting in wanted.waiting]
+    async with running_house(installation, book) as house, running_fleet(wanted.workers) as fleet:
+        if "sockets" in wanted.parts:
+            figures[f"{wanted.sockets} idle sockets"] = await idle_sockets(fleet, house, guests, wanted.calm)
+            await house.sockets(0)
+        if "offline" in wanted.parts:
+            for one in away:
+                figures[f"offline, {one.waiting} waiting"] = await come_back(fleet, house, one)
+    return figures
+
+
+async def _growth(wanted: Wanted) -> dict[str, Any]:
+    few, shortest = wanted.contacts[0], wanted.history[0]
+    cases = [(history, few) for history in wanted.history] + [(shortest, many) for many in wanted.contacts[1:]]
+    return {
+        f"growth: {history} stored, {contacts} contacts": await grown(
+            history=history,
+            contacts=contacts,
+            pairs=wanted.pairs,
+            outstanding=max(wanted.outstanding),
+            seconds=wanted.seconds,
+            workers=wanted.workers,
+        )
+        for history, contacts in cases
+    }
