@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         outcomes = [outcome(read(log)) for log in args.judge]
         return _report(args, outcomes, f"--judge {shlex.join(map(str, args.judge))}", outcomes[0].seed, {})
     wanted = _wanted(args)
-    every = [_again(args.replay)] if args.replay else _orders(args.kind, wanted)
+    every = [again(args.replay)] if args.replay else _orders(args.kind, wanted)
     so_far = burden()
     with tempfile.TemporaryDirectory(prefix="parley-chaos-") as spare:
         folder = args.folder or Path(spare)
@@ -54,7 +54,7 @@ def _orders(kind: str, wanted: Wanted) -> list[Begun]:
     return delivery.orders(wanted, names, (ROUTER,) if kind == "recovery" else run.ACTORS)
 
 
-def _again(log: Path) -> Begun:
+def again(log: Path) -> Begun:
     """The very same schedule, people and rates as in a log."""
     first = next(iter(read(log)))
     if not isinstance(first, Begun):

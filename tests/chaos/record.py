@@ -22,7 +22,7 @@ class Begun(Struct, frozen=True, tag="begun", tag_field="what"):
     rate: float
     messages: int
     began: str
-    steps: Sequence[Step]
+    steps: tuple[Step, ...]
 
 
 class Device(Struct, frozen=True, tag="device", tag_field="what"):
