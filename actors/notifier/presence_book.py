@@ -21,7 +21,7 @@ HIDE: Final = 3.0
 """Seconds until somebody who has hidden the page, or reloads one of several, is away."""
 
 DEAF: Final = 6.0
-"""Seconds without any lease: a front sends one each 5 s."""
+"""Seconds without any lease, or in which each front is heard: it sends one each 5 s."""
 
 FRESH: Final = 7.0
 """Seconds for which a lease tells what somebody looks at; later nobody is taken to have seen a thing."""
@@ -66,7 +66,7 @@ class Book:
     def restore(self, people: Iterable[tuple[str, State]]) -> None:
         """These were there when the last run of this process ended. Whoever is not heard of soon has left since."""
         for person, state in people:
-            self._fade(person, GRACE if state == "online" else 0.0, GRACE)
+            self._fade(person, DEAF if state == "online" else 0.0, DEAF)
 
     def hear(self, lease: Lease, now: float, wall: int) -> None:
         """Take a lease; one that is too old, or was overtaken by another, says nothing."""
@@ -78,7 +78,7 @@ class Book:
             return
         deaf = now - self._heard - DEAF
         if deaf > 0:
-            self._wait_for_all(now, min(deaf, GRACE))
+            self._wait_for_all(now, min(deaf, DEAF))
         self._heard = self._clock = now
         front.number, front.at, front.heard, front.until = lease.number, at, now - age, now + LASTS - age
         named = {one.user: tuple(one.devices) for one in lease.people}

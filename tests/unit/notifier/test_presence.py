@@ -10,7 +10,7 @@ import pytest
 from msgspec import json, structs
 
 from actors.notifier.presence import STAMP, Presence
-from actors.notifier.presence_book import GRACE, HIDE
+from actors.notifier.presence_book import DEAF, GRACE, HIDE
 from actors.runtime import Effect, Environment, Mail
 from protocols.mail import Push
 from protocols.notifier import Attention, Device, Lease, Preferences, Typing
@@ -158,18 +158,18 @@ async def test_a_restart_is_not_seen_by_those_who_stay_and_finds_those_who_left(
     assert not desk.presence.settled()
     desk.clock[0] += 20
     assert await desk.run(lambda tx: desk.presence.tick(tx, desk.wall)) == []
-    assert await desk.wait(GRACE - 1, ann=[SEEN]) == []
+    assert await desk.wait(DEAF - 1, ann=[SEEN]) == []
     assert [frame["user"] for _, frame in await desk.wait(2, ann=[SEEN])] == [BOB, CAT]
     assert desk.presence.settled()
     assert [await desk.state(who) for who in (ANN, BOB, CAT)] == ["online", "offline", "offline"]
 
 
 async def test_a_crash_costs_a_minute_of_last_seen_at_most(desk: Desk) -> None:
-    await desk.wait(STAMP + GRACE + 1, ann=[SEEN])
+    await desk.wait(STAMP + DEAF + 1, ann=[SEEN])
     stamped = desk.wall
     desk.restart()
     desk.clock[0] += 3_600
-    ((_, frame),) = await desk.wait(GRACE + 1)
+    ((_, frame),) = await desk.wait(DEAF + 1)
     assert frame["state"] == "offline"
     assert rfc3339(stamped - int(STAMP * 1000)) <= frame["last_seen"] <= rfc3339(stamped)
 

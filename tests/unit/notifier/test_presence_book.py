@@ -177,7 +177,7 @@ def test_nobody_goes_while_no_front_is_heard_and_each_has_time_afterwards() -> N
     assert not fronts.book.sure(fronts.now)
     assert [fronts.book.state(who) for who in ("ann", "bob", "cat")] == ["online"] * 3
     fronts.say("front.1:a", ann=[SEEN])
-    fronts.wait(GRACE - 1, "front.1:a", ann=[SEEN])
+    fronts.wait(DEAF - 1, "front.1:a", ann=[SEEN])
     assert not fronts.book.sure(fronts.now)
     assert [fronts.book.state(who) for who in ("ann", "bob", "cat")] == ["online"] * 3
     fronts.wait(1, "front.1:a", ann=[SEEN])
@@ -191,7 +191,7 @@ def test_after_a_start_those_who_were_there_have_a_round_to_be_heard() -> None:
     fronts.wait(20)
     assert [fronts.book.state(who) for who in ("ann", "bob", "cat")] == ["online", "away", "online"]
     fronts.say("front.1:a", ann=[SEEN])
-    fronts.wait(GRACE, "front.1:a", ann=[SEEN])
+    fronts.wait(DEAF, "front.1:a", ann=[SEEN])
     assert [fronts.book.state(who) for who in ("ann", "bob", "cat")] == ["online", "offline", "offline"]
     assert {"bob", "cat"} <= fronts.book.touched
 
