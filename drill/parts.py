@@ -41,6 +41,12 @@ PARTS = {
             "Requests pause. Chat goes on, because the router reads consent from the database by itself.",
         ),
         Part(
+            "notifier",
+            "decides who should be told of what, and knows who is there.",
+            ("notices",),
+            "Notices wait and come later, in one go. It reads on in the logs of the others, so none is missing then.",
+        ),
+        Part(
             "auth",
             "keeps accounts, passwords and sessions.",
             ("sign in",),
@@ -49,7 +55,7 @@ PARTS = {
         Part(
             "broker",
             "carries the mail between all of them. RabbitMQ, a process like any other.",
-            ("chat", "sign in", "new contacts"),
+            ("chat", "sign in", "new contacts", "notices"),
             "What is typed waits where it is. What is written can still be read.",
         ),
     )

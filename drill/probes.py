@@ -15,8 +15,8 @@ from drill.waiting import STEP, until
 SHOWN_WITHIN = 5.0
 """Seconds for a message to be shown while nothing is wrong; one that takes longer waits for somebody."""
 
-Feature = Literal["chat", "history", "sign in", "new contacts"]
-FEATURES: Sequence[Feature] = ("chat", "history", "sign in", "new contacts")
+Feature = Literal["chat", "history", "sign in", "new contacts", "notices"]
+FEATURES: Sequence[Feature] = ("chat", "history", "sign in", "new contacts", "notices")
 
 
 class Finding(Struct, frozen=True):
@@ -73,6 +73,8 @@ class Guest:
                         await again.sign_in()
                 case "new contacts":
                     await self._ask()
+                case "notices":
+                    await self.person.call("POST", "/notices/test")
         except HttpError as error:
             return Finding(feature, works=False, said=error.message or error.code)
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -45,6 +45,7 @@ class Foundation(Actor[AuthUnit]):
 
     name: ClassVar[str] = "auth"
     schema: ClassVar[Schema[AuthUnit]] = AUTH
+    hints = ("notifier",)
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

@@ -34,6 +34,7 @@ class Contacts(Actor[ContactsUnit]):
 
     name = "contacts"
     schema = CONTACTS
+    hints = ("notifier",)
 
     def tell(self, tx: ContactsUnit, mail: ContactsMail, reply: Relationship) -> Iterable[Effect]:
         """What the two people's pages are told: the acting person always, the other when their view changed too."""

@@ -24,7 +24,7 @@ from tests.support.waiting import SCALE, eventually_sync
 
 pytestmark = pytest.mark.e2e
 
-VICTIMS = {"broker", "auth", "contacts", "router", "front.1", "front.2"}
+VICTIMS = {"broker", "auth", "contacts", "router", "notifier", "front.1", "front.2"}
 SECONDS = 120.0 * SCALE
 
 

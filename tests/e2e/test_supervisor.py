@@ -17,7 +17,7 @@ from tests.support.waiting import SCALE, eventually_sync
 
 pytestmark = pytest.mark.e2e
 
-NAMES = ["auth", "contacts", "router", "front.1", "front.2"]
+NAMES = ["auth", "contacts", "router", "notifier", "front.1", "front.2"]
 
 
 def free_port() -> int:
@@ -104,7 +104,7 @@ def test_many_restarts_of_many_children_raise_the_alarm(home: Installation) -> N
     with home.running(PARLEY_SUPERVISION__TREE_BURST="3"):
         assert home.status()["supervisor"]["alarm"] is None
         before = home.actors()
-        for name in ("auth", "contacts", "router", "front.1"):
+        for name in ("auth", "contacts", "router", "notifier", "front.1"):
             os.kill(before[name]["pid"], signal.SIGKILL)
         eventually_sync(lambda: home.said("more than 3 restarts in 60 s"), 5)
         assert "ALARM: more than 3 restarts in 60 s (" in home.run("status").stdout

@@ -59,7 +59,16 @@ class World:
 
     incarnation = "front.1:abc"
 
-    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002  (Post names it so)
+    def tell(
+        self,
+        to: str,
+        command: Command[Any],
+        *,
+        id: str,  # noqa: A002  (as Post)
+        person: str,
+        correlation: str,
+        after: str = "",
+    ) -> None:
         if self.full:
             raise Refusal("unavailable")
         self.mail.append((to, command, id, person, correlation))
@@ -209,16 +218,17 @@ def states(world: World) -> dict[str, str]:
 def test_silence_of_three_beats_is_down_and_sockets_are_told_once(world: World) -> None:
     ann = world.port("ann")
     assert set(states(world).values()) == {"running"}
-    for name in ("auth", "contacts", "router"):
+    for name in ("auth", "contacts", "router", "notifier"):
         world.beat(source=name)
     world.now += 6.5
     world.beat(source="auth")
     world.hub.look()
     world.hub.look()
-    assert states(world) == {"auth": "running", "contacts": "down", "router": "down"}
+    assert states(world) == {"auth": "running", "contacts": "down", "router": "down", "notifier": "down"}
     assert [json.loads(frame) for frame in ann.frames] == [
         {"type": "actor", "name": "contacts", "state": "down"},
         {"type": "actor", "name": "router", "state": "down"},
+        {"type": "actor", "name": "notifier", "state": "down"},
     ]
     assert not world.hub.silent
     world.beat()

@@ -93,6 +93,7 @@ const ENGLISH = {
 
   "down.router": "Messages wait here and go out by themselves.",
   "down.contacts": "Contacts are paused: requests work again by themselves soon.",
+  "down.notifier": "Notifications are late; messages are not.",
   "down.auth": "Signing in is paused; you stay signed in.",
 
   "people.title": "People",

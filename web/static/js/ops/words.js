@@ -47,6 +47,7 @@ const ENGLISH = {
   "effect.auth": "Meanwhile nobody can sign in or register.",
   "effect.contacts": "Meanwhile requests to be in contact wait.",
   "effect.router": "Meanwhile messages wait, and are delivered when it is back.",
+  "effect.notifier": "Meanwhile notices and presence wait; messages do not.",
   "effect.front": "The people on it move to another front, and so may this page.",
   "effect.broker": "Meanwhile everything that changes data waits.",
   "effect.other": "",
