@@ -19,8 +19,8 @@ from protocols.notifier import MUTE_FOREVER, Mute, Notice, Preferences
 from protocols.records import MessageRecord, ReceiptRecord
 from protocols.values import rfc3339
 
-# All messages of a batch have one time, and writing it out would be a sixth of rendering one.
-_moment = lru_cache(maxsize=256)(rfc3339)
+moment = lru_cache(maxsize=256)(rfc3339)
+"""All messages of a batch have one time, and writing it out would be a sixth of rendering one."""
 
 
 _Shown = TypeVar("_Shown", Message, MessageChanged)
@@ -44,10 +44,10 @@ def _shown(kind: type[_Shown], record: MessageRecord) -> _Shown:
         message_id=record.message_id,
         client_id=record.client_id,
         sender=record.sender,
-        at=_moment(record.at),
+        at=moment(record.at),
         body=record.body,
         reply_to=record.reply_to,
-        edited_at=None if record.edited_at is None else _moment(record.edited_at),
+        edited_at=None if record.edited_at is None else moment(record.edited_at),
         deleted=record.deleted,
         reactions=list(record.reactions),
     )
@@ -76,7 +76,7 @@ def notice_frame(notice: Notice) -> NoticeFrame:
         id=notice.id,
         change=notice.change,
         kind=notice.kind,
-        at=_moment(notice.at),
+        at=moment(notice.at),
         read=notice.read,
     )
 

@@ -17,8 +17,9 @@ from protocols import frames
 from protocols.errors import ErrorBody, Refusal, is_final
 from protocols.frames import Close
 from protocols.mail import Command, Outcome
+from protocols.rendering import moment
 from protocols.router import DeleteMessage, EditMessage, React, Receipt, SendMessage, Stored
-from protocols.values import rfc3339
+from web.chain import Chain
 
 STRIKES: Final = 3
 """So many frames in a row that are no frames at all end the socket."""
@@ -36,11 +37,15 @@ class Transmit:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Tell router a command; its outcome is wanted under `ticket`. `id` is the command's id."""
+    """Tell router a command; its outcome is wanted under `ticket`. `id` is the command's id.
+
+    `after`: the id of the send that it must not overtake, "" for none.
+    """
 
     ticket: int
     command: Command[Any]
     id: str
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,8 @@ class Session:
         self._admit = admit
         self._private = private
         self._tickets = 0
-        self._under_way: dict[int, tuple[str, bool]] = {}
+        self._under_way: dict[int, tuple[str, str]] = {}
+        self._chain = Chain()
         self._held: deque[frames.ClientFrame | Transmit] = deque()
         self._admitted = False
         self._strikes = 0
@@ -151,11 +157,12 @@ class Session:
         """What became of a command. One that nobody waits for any more is ignored."""
         if self.over or ticket not in self._under_way:
             return ()
-        frame_id, stores = self._under_way.pop(ticket)
+        frame_id, name = self._under_way.pop(ticket)
+        self._chain.answered(name)
         if outcome.error is not None:
             return self._failed(frame_id, outcome.error)
         answer: frames.StoredOk | frames.Ok
-        if stores:
+        if name:
             stored = _decode_stored(outcome.value or b"")
             answer = frames.StoredOk(
                 id=frame_id,
@@ -163,7 +170,7 @@ class Session:
                 seq=stored.seq,
                 version=stored.version,
                 message_id=stored.message_id,
-                at=rfc3339(stored.at),
+                at=moment(stored.at),
             )
         else:
             answer = frames.Ok(id=frame_id)
@@ -190,6 +197,7 @@ class Session:
         """Something may have been missed, outcomes included: the client repeats what is unanswered."""
         if self.over:
             return ()
+        # The chain stays: what the client sent before it hears of this comes still, perhaps after something lost.
         self._under_way.clear()
         return (Transmit(_encode(frames.Resync())), *self._pass_on())
 
@@ -242,10 +250,10 @@ class Session:
 
     def _tell(self, frame: _Command) -> Tell:
         self._tickets += 1
-        receipt = isinstance(frame, frames.Read | frames.Delivered)
-        self._under_way[self._tickets] = (frame.id or "", not receipt)
         name = "" if isinstance(frame, frames.Read | frames.Delivered) else frame.client_id
-        return Tell(self._tickets, self._command(frame), name)
+        self._under_way[self._tickets] = (frame.id or "", name)
+        after = self._chain.after(name) if isinstance(frame, frames.Send) else ""
+        return Tell(self._tickets, self._command(frame), name, after)
 
     def _command(self, frame: _Command) -> Command[Any]:
         if isinstance(frame, frames.Read):

@@ -17,6 +17,7 @@ from protocols.values import FRAME_BYTES
 from web import api_notices, catching_up
 from web.authentication import Caller
 from web.dispatch import SERVICES, shown
+from web.framing import text_frames
 from web.limits import address_key
 from web.services import Services
 from web.session import Action, Attends, Hangup, Mention, ReadOn, Session, Tell, Transmit, Types
@@ -32,12 +33,12 @@ STALLED: Final = 1.0
 
 SEND_DEADLINE: Final = 10.0
 BURST: Final = 64
-"""Seconds for so many frames to leave."""
+WRITER_LIMIT: Final = 32 * 1024
+"""Seconds for so many frames, or about so many bytes, to leave."""
 
 CLOSE_DEADLINE: Final = 2.0
 ROOM_DEADLINE: Final = 30.0
 HEARTBEAT: Final = 20.0
-WRITER_LIMIT: Final = 32 * 1024
 
 log: Final = logging.getLogger(__name__)
 
@@ -99,7 +100,8 @@ class Connection:
             compress=False,
             # aiohttp refuses from this size on, and a frame of exactly 64 KiB is none too large.
             max_msg_size=FRAME_BYTES + 1,
-            writer_limit=WRITER_LIMIT,
+            # Whether the reader is behind is asked with each frame that goes through aiohttp.
+            writer_limit=0,
             timeout=CLOSE_DEADLINE,
         )
         monotonic = services.environment.monotonic
@@ -272,16 +274,28 @@ class Connection:
             self.cut()
 
     async def _send_some(self) -> None:
-        for _ in range(min(len(self._outbox), BURST)):
-            # What waits may be dropped between two sends.
-            if not self._outbox:
-                break
-            frame = self._outbox.popleft()
-            self._bytes -= len(frame)
-            self._sending_since = self._loop.time()
-            self._services.counters.frames_out += 1
-            await self.response.send_frame(frame, WSMsgType.TEXT)
+        """Let a burst out: all but its last frame in one piece, because each write of aiohttp's is a system call.
+
+        The last one goes through aiohttp, which waits there while the reader is behind, and refuses when it is gone.
+        """
+        *ahead, last = self._burst()
+        self._sending_since = self._loop.time()
+        self._services.counters.frames_out += len(ahead) + 1
+        # After a close frame nothing may follow.
+        if ahead and self._transport is not None and not self.response.closed:
+            self._transport.write(text_frames(ahead))
+        await self.response.send_frame(last, WSMsgType.TEXT)
         self._sending_since = None
+
+    def _burst(self) -> list[bytes]:
+        """Take what waits, up to BURST frames or a little over WRITER_LIMIT bytes; at least one frame."""
+        frames: list[bytes] = []
+        size = 0
+        while self._outbox and len(frames) < BURST and size < WRITER_LIMIT:
+            frames.append(self._outbox.popleft())
+            size += len(frames[-1])
+        self._bytes -= size
+        return frames
 
     def _do(self, actions: Sequence[Action]) -> None:
         queue = deque(actions)
@@ -289,9 +303,9 @@ class Connection:
             match queue.popleft():
                 case Transmit(frame):
                     self.push(frame)
-                case Tell(ticket, command, name):
+                case Tell(ticket, command, name, after):
                     try:
-                        self._services.hub.tell(self, ticket, "router", command, name or self._fresh())
+                        self._services.hub.tell(self, ticket, "router", command, name or self._fresh(), after=after)
                     except Refusal as refusal:
                         queue.extend(self._machine.refused(ticket, refusal))
                 case Mention(command):
