@@ -31,6 +31,9 @@ TABLE: Final[Mapping[str, Kind]] = {
     "conflict": Kind(HTTPStatus.CONFLICT, "This contradicts what is stored already."),
     "username_taken": Kind(HTTPStatus.CONFLICT, "This username is taken."),
     "client_id_reused": Kind(HTTPStatus.CONFLICT, "This client_id was used for something else."),
+    "out_of_order": Kind(
+        HTTPStatus.CONFLICT, "What was sent before this has been lost; repeat that first.", final=False
+    ),
     "too_large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is too large."),
     "unsupported": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This content type is not accepted here."),
     "rate_limited": Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; please wait.", final=False),

@@ -52,7 +52,8 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `id`: minted once by the client and kept across retries: the owner does it once. `person`: on whose behalf, set by
     the front from the session, never from what a client wrote; "" for the operator's own tools. `correlation`: what
     the sender calls this attempt; it comes back with the outcome. `expires`: Unix milliseconds after which nobody
-    waits any more, 0 for never.
+    waits any more, 0 for never. `after`: the person's command that must have been done before this one, "" for none:
+    mail between them may have been lost with its queue.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     person: str = ""
     correlation: str = ""
     expires: int = 0
+    after: str = ""
 
 
 class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):

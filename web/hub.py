@@ -59,8 +59,16 @@ class Teller(Protocol):
     @property
     def incarnation(self) -> str: ...
 
-    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002  (Post names it so)
-        ...
+    def tell(
+        self,
+        to: str,
+        command: Command[Any],
+        *,
+        id: str,  # noqa: A002  (as Post)
+        person: str,
+        correlation: str,
+        after: str = "",
+    ) -> None: ...
 
 
 class _Answer:
@@ -167,13 +175,22 @@ class Hub:
 
     # Commands.
 
-    def tell(self, port: Port, ticket: int, to: str, command: Command[Any], id: str) -> None:  # noqa: A002  (as Post)
+    def tell(
+        self,
+        port: Port,
+        ticket: int,
+        to: str,
+        command: Command[Any],
+        id: str,  # noqa: A002  (as Post)
+        *,
+        after: str = "",
+    ) -> None:
         """Tell an owner a command of the port's person; its outcome comes to `port.outcome(ticket, ...)`.
 
         Raises Refusal("unavailable") when the lane is full; nothing was told then.
         """
         correlation = self._correlation()
-        self._teller.tell(to, command, id=id, person=port.user, correlation=correlation)
+        self._teller.tell(to, command, id=id, person=port.user, correlation=correlation, after=after)
         self._waiting[correlation] = (port, ticket)
         self._told[port].add(correlation)
 

@@ -70,10 +70,11 @@ class _Batch:
         try:
             return self._draft(mail, mark)
         except Refusal as refusal:
-            if not refusal.final:
+            if refusal.code == "unavailable":
                 raise
-            # Whoever was told no must not find the message sent after all when an old copy of the mail turns up.
-            self._tx.journal.remember(mail.person, mail.id, Remembered(mark, None, refusal.body), mail.now)
+            if refusal.final:
+                # Whoever was told no must not find the message sent after all when an old copy of the mail turns up.
+                self._tx.journal.remember(mail.person, mail.id, Remembered(mark, None, refusal.body), mail.now)
             return refusal
 
     def store(self) -> None:
@@ -88,8 +89,18 @@ class _Batch:
         self._tx.messages.add(drafts)
         self._tx.conversations.save({thread.key: thread for thread in self._threads.values()}.values())
 
+    def _decided(self, person: str, client_id: str) -> bool:
+        """Whether it is stored or was refused for good: else it was lost on the way, and will be sent again."""
+        return (
+            (person, client_id) in self._drafts
+            or self._tx.messages.sent(person, client_id) is not None
+            or self._tx.journal.recall(person, client_id) is not None
+        )
+
     def _draft(self, mail: Mail[SendMessage], mark: bytes) -> Draft:
         person, command = mail.person, mail.command
+        if mail.after and not self._decided(person, mail.after):
+            raise Refusal("out_of_order")
         check_body(command.body)
         if command.to == person:
             raise Refusal("invalid", fields={"to": "This is yourself."})

@@ -56,7 +56,7 @@ class Mail(Generic[C_co]):
 
     `person`: on whose behalf. `now`: Unix milliseconds, one value for the whole batch. `prepared`: what the
     handler's `prepare` step returned. `correlation` goes into a Push, so that the socket which sent the command gets
-    its outcome and not the push as well.
+    its outcome and not the push as well. `after`: the person's command that its sender knows to stand before this one.
     """
 
     id: str
@@ -65,6 +65,7 @@ class Mail(Generic[C_co]):
     now: int
     correlation: str = ""
     prepared: Any = None
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

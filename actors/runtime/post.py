@@ -18,8 +18,19 @@ class Post(Protocol):
     def connected(self) -> bool:
         """Whether the broker can be reached now. While it cannot, nobody's silence says anything."""
 
-    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002
+    def tell(
+        self,
+        to: str,
+        command: Command[Any],
+        *,
+        id: str,  # noqa: A002
+        person: str,
+        correlation: str,
+        after: str = "",
+    ) -> None:
         """Hand a durable command over. Its Outcome comes by push, with this correlation, whenever it is done.
+
+        `after`: the id of a command of the same person that it must not overtake, even when that one is lost.
 
         Never waits: while the broker or the owner is away, mail gathers in a bounded lane. Raises
         Refusal("unavailable") at the bound, when nothing was taken.

@@ -77,8 +77,17 @@ class PostRoom(Post):
                 error = error.exceptions[0]
             raise (error or group) from None
 
-    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002
-        item = Item(id=id, command=Raw(msgpack.encode(command)), person=person, correlation=correlation)
+    def tell(
+        self,
+        to: str,
+        command: Command[Any],
+        *,
+        id: str,  # noqa: A002
+        person: str,
+        correlation: str,
+        after: str = "",
+    ) -> None:
+        item = Item(id=id, command=Raw(msgpack.encode(command)), person=person, correlation=correlation, after=after)
         lane = self._lanes.get(to)
         if lane is None:
             lane = self._lanes[to] = Lane(to, self._environment.settings, self._incarnation)

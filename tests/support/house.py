@@ -118,10 +118,21 @@ class LocalPost(Post):
     def connected(self) -> bool:
         return self.reachable
 
-    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str) -> None:  # noqa: A002
+    def tell(
+        self,
+        to: str,
+        command: Command[Any],
+        *,
+        id: str,  # noqa: A002
+        person: str,
+        correlation: str,
+        after: str = "",
+    ) -> None:
         if self.full:
             raise Refusal("unavailable")
-        self._owners[to].told.put_nowait(_Told(self._work(to, command, id, person, correlation), correlation))
+        self._owners[to].told.put_nowait(
+            _Told(self._work(to, command, id, person, correlation, after=after), correlation)
+        )
 
     async def ask(
         self,
@@ -156,10 +167,12 @@ class LocalPost(Post):
     async def depth(self, of: str, within: float) -> int:  # noqa: ARG002  (a queue in memory counts at once)
         return self._owners[of].told.qsize()
 
-    def _work(self, to: str, command: Command[Any], number: str, person: str, correlation: str) -> Work:
+    def _work(
+        self, to: str, command: Command[Any], number: str, person: str, correlation: str, *, after: str = ""
+    ) -> Work:
         handler = self._owners[to].actor.handlers()[type(command)]
         now = self._environment.now()
-        return Work(handler, Mail(number, person, command, now, correlation), msgpack.encode(command))
+        return Work(handler, Mail(number, person, command, now, correlation, after=after), msgpack.encode(command))
 
 
 @dataclass

@@ -67,7 +67,7 @@ class World:
         id: str,  # noqa: A002  (as Post)
         person: str,
         correlation: str,
-        after: str = "",
+        after: str = "",  # noqa: ARG002  (router looks at it)
     ) -> None:
         if self.full:
             raise Refusal("unavailable")

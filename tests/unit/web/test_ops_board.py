@@ -47,8 +47,17 @@ async def waiting(of: str, _within: float) -> int:
 class Nobody:
     incarnation = "front.1:x"
 
-    def tell(self, to: str, command: Any, *, id: str, person: str, correlation: str) -> None:  # noqa: A002
-        raise AssertionError(f"told {to} {command} {id} {person} {correlation}")
+    def tell(
+        self,
+        to: str,
+        command: Any,
+        *,
+        id: str,  # noqa: A002
+        person: str,
+        correlation: str,
+        after: str = "",
+    ) -> None:
+        raise AssertionError(f"told {to} {command} {id} {person} {correlation} {after}")
 
 
 def made(source: Source, **ops: object) -> tuple[Board, Hub]:
