@@ -53,9 +53,9 @@ def test_all_start_in_order_and_stop_in_reverse(home: Installation) -> None:
     lines = (home.paths.logs / "supervisor.log").read_text().splitlines()
     ready = [line.split()[2].strip(":") for line in lines if "ready after" in line]
     stopped = [line.split()[2].strip(":") for line in lines if "stopped (exit 0)" in line]
-    assert ready[:3] == ["auth", "contacts", "router"]
-    assert stopped[2:] == ["router", "contacts", "auth"]
-    assert set(ready[3:]) == set(stopped[:2]) == {"front.1", "front.2"}
+    assert ready[:4] == ["auth", "contacts", "router", "notifier"]
+    assert stopped[2:] == ["notifier", "router", "contacts", "auth"]
+    assert set(ready[4:]) == set(stopped[:2]) == {"front.1", "front.2"}
 
 
 def test_a_crash_is_noticed_at_once_and_touches_nobody_else(home: Installation) -> None:
