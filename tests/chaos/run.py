@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from drill.waiting import until
+from settings.owners import OWNERS
 from tests.chaos import evidence
 from tests.chaos.checker import Verdict, judge
 from tests.chaos.client import receipts
@@ -22,7 +23,7 @@ from tests.chaos.schedule import Size, plan
 from tests.chaos.world import GONE_WITHIN, Arena, running_world
 from tests.support.waiting import SCALE
 
-ACTORS = ("auth", "contacts", "router", "front.1", "front.2")
+ACTORS = (*OWNERS, "front.1", "front.2")
 RUNNING_WITHIN = 60.0
 SETTLED_WITHIN = 60.0
 EMPTY_WITHIN = 20.0

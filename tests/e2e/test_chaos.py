@@ -26,6 +26,6 @@ async def test_nothing_is_lost_doubled_or_out_of_order_whatever_is_killed(tmp_pa
     assert verdict.acknowledged >= 2_000
     done = outcome(read(log)).done
     assert sum(done[f"kill {name}"] for name in run.ACTORS) == 25
-    assert min(done[f"kill {name}"] for name in run.ACTORS) >= 5
+    assert min(done[f"kill {name}"] for name in run.ACTORS) >= 25 // len(run.ACTORS)
     assert done["kill broker"] == 1
     assert sum(count for what, count in done.items() if what.startswith("freeze ")) == 3

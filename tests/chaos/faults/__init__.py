@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tests.chaos.fault import Fault
 from tests.chaos.faults.clocks import BentClocks
-from tests.chaos.faults.deletions import DeletedExchange, DeletedPushQueues
+from tests.chaos.faults.deletions import DeletedExchange, DeletedMailbox, DeletedPushQueues
 from tests.chaos.faults.disk import FullDisk
 from tests.chaos.faults.memory import MemoryAlarm
 from tests.chaos.faults.triples import TripleSends
@@ -13,6 +13,7 @@ FAULTS: Sequence[Fault] = (
     MemoryAlarm(),
     FullDisk(),
     BentClocks(),
+    DeletedMailbox(),
     DeletedPushQueues(),
     DeletedExchange(),
     TripleSends(),

@@ -25,7 +25,9 @@ def test_the_same_seed_gives_the_same_schedule_and_another_one_another() -> None
 def test_everything_asked_for_is_in_it(seed: int) -> None:
     steps = plan(seed, SIZE, ACTORS, ["disk", "memory"])
     done = Counter((step.verb, step.target) for step in steps)
-    assert {name: done["kill", name] for name in ACTORS} == dict.fromkeys(ACTORS, 5)
+    shares = [done["kill", name] for name in ACTORS]
+    assert sum(shares) == 25
+    assert max(shares) - min(shares) <= 1
     assert (done["kill", "broker"], done["kill", "supervisor"]) == (2, 1)
     assert (done["fault", "disk"], done["fault", "memory"]) == (2, 2)
     assert all(done[verb, place] == 1 for verb in BAD_NETWORK for place in PLACES)
