@@ -1,21 +1,25 @@
 """notifier without its process: real databases of all whom it follows, and somebody who says who looks at what."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from msgspec import json, msgpack
 
+from actors.contacts import Contacts
 from actors.notifier import Notifier
 from actors.notifier.following import SOURCES, Following
 from actors.notifier.presence import Presence
 from actors.runtime import Effect, Environment, Mail
 from actors.runtime.dispatch import Result, Work, dispatch
+from protocols.contacts import Relationship
 from protocols.frames import NoticeFrame, NoticesRead
 from protocols.mail import Changed, Command, Push
 from protocols.notifier import Decision, Device, Notice
 from storage import Database
+from storage.auth import AUTH, AuthUnit, Chain, Session
+from storage.contacts import CONTACTS
 from storage.notifier import NOTIFIER, NotifierUnit
 from tests.support.chat import House
 
@@ -90,6 +94,43 @@ class Office:
         for result in results:
             self._take(result.effects)
         return results
+
+    async def contacts(self, person: str, command: Command[Relationship]) -> Relationship:
+        """Have contacts do something."""
+        database = await Database.open(CONTACTS, self.house.databases)
+        try:
+            actor = Contacts(self.house.actor.environment)
+            self.count += 1
+            mail: Mail[Any] = Mail(f"c{self.count}", person, command, self.house.now)
+            work = Work(Contacts.handlers()[type(command)], mail, msgpack.encode(command))
+            (result,) = await database.run(lambda tx: dispatch(actor, tx, [work]))
+        finally:
+            await database.close()
+        assert result.value is not None, result.error
+        return msgpack.decode(result.value, type=Relationship)
+
+    async def accounts(self, work: Callable[[AuthUnit], object]) -> None:
+        """Have auth's database changed."""
+        database = await Database.open(AUTH, self.house.databases)
+        try:
+            await database.run(work)
+        finally:
+            await database.close()
+
+    async def sign_in(self, person: str, session: str, *, familiar: bool, agent: str = "curl") -> None:
+        """A session begins."""
+        now = self.house.now
+        one = Session(
+            id=session,
+            user=person,
+            agent=agent,
+            address="198.51.100.7",
+            created_at=now,
+            last_used_at=now,
+            ends_at=now + 10**9,
+        )
+        chain = Chain(link=b"l", previous=None, rotated_at=now)
+        await self.accounts(lambda tx: tx.sessions.begin(one, session.encode(), chain, familiar=familiar))
 
     async def notices(self, person: str) -> list[Notice]:
         """All of a person's, in order of change."""
