@@ -1,11 +1,12 @@
 """Sends: once each, in order, told again to whoever asks again, and only to contacts."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from msgspec import json
 
-from actors.runtime.dispatch import set_aside
+from actors.runtime.dispatch import Result, Work, dispatch, set_aside
 from protocols import frames
 from protocols.errors import ErrorBody, Refusal
 from protocols.mail import Push
@@ -254,3 +255,38 @@ async def test_a_stored_message_is_not_given_up_when_only_a_copy_of_it_is_in_han
     other = house.work(ANN, "m1", SendMessage(to=BOB, body="bye"))
     assert (await house.database.run(lambda tx: set_aside(tx, other, error))).error == error
     assert stored(await house.do(ANN, SendMessage(to=BOB, body="hello"), "m1")) == told
+
+
+def behind(house: House, number: str, after: str) -> Work:
+    """A message of Ann's that must not overtake another one."""
+    work = house.work(ANN, number, SendMessage(to=BOB, body=number))
+    work.mail = replace(work.mail, after=after)
+    return work
+
+
+async def do(house: House, *works: Work) -> list[Result]:
+    return await house.database.run(lambda tx: dispatch(house.actor, tx, works))
+
+
+async def test_a_message_does_not_overtake_one_that_was_lost_before_it(house: House) -> None:
+    lost, second, third = behind(house, "m1", ""), behind(house, "m2", "m1"), behind(house, "m3", "m2")
+    assert [code(one) for one in await do(house, second, third)] == ["out_of_order", "out_of_order"]
+    assert code((await do(house, third))[0]) == "out_of_order"
+    assert await count(house) == 0
+    # A no for now is not remembered: sent again in order, all of them are stored.
+    assert [stored(one).seq for one in await do(house, lost, second, third)] == [1, 2, 3]
+    assert [stored(one).seq for one in await do(house, third, behind(house, "m4", "m3"))] == [3, 4]
+
+
+async def test_what_was_refused_for_good_or_deleted_holds_nothing_up(house: House) -> None:
+    refused = house.work(ANN, "no", SendMessage(to=DAN, body="no"))
+    results = await do(house, refused, behind(house, "m1", "no"))
+    assert code(results[0]) == "not_a_contact"
+    first = stored(results[1])
+    assert stored((await do(house, behind(house, "m2", "no")))[0]).seq == 2
+    await house.do(ANN, DeleteMessage(conversation=first.conversation, message_id=first.message_id))
+    assert stored((await do(house, behind(house, "m3", "m1")))[0]).seq == 3
+    # Somebody else's message of that name is another one.
+    theirs = house.work(BOB, "b1", SendMessage(to=ANN, body="b1"))
+    theirs.mail = replace(theirs.mail, after="m1")
+    assert code((await do(house, theirs))[0]) == "out_of_order"

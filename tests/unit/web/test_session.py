@@ -379,3 +379,26 @@ def test_what_is_read_is_told_as_the_person_wishes_then() -> None:
         Receipt(conversation="c", read=2),
         Receipt(conversation="c", delivered=3),
     ]
+
+
+def test_a_send_names_the_one_that_it_must_not_overtake() -> None:
+    one = session(window=8)
+    first, second, third = (told(one.received(send(number)))[0] for number in (1, 2, 3))
+    assert [tell.after for tell in (first, second, third)] == ["", "c1", "c2"]
+    one.outcome(first.ticket, stored(1))
+    one.outcome(second.ticket, error("not_a_contact"))
+    one.outcome(third.ticket, stored(2))
+    assert told(one.received(send(4)))[0].after == ""
+
+
+def test_what_was_sent_before_a_resync_was_heard_of_must_not_overtake_what_was_lost() -> None:
+    one = session(window=8)
+    for number in (1, 2):
+        one.received(send(number))
+    one.resync()
+    # Still on its way when the client was told to repeat the others.
+    [late] = told(one.received(send(3)))
+    assert late.after == "c2"
+    assert [told(one.received(send(number)))[0].after for number in (1, 2, 3)] == ["", "c1", "c2"]
+    actions = one.outcome(late.ticket, error("out_of_order"))
+    assert (hung_up(actions), sent(actions)) == (1013, [])
