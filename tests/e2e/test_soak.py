@@ -8,7 +8,7 @@ import pytest
 from drill.report import Spread
 from settings import load
 from tests.e2e.test_supervisor import free_port
-from tests.soak import doors, killing, standins
+from tests.soak import doors, killing, simulated, standins
 from tests.soak.figures import Burden, Figure, Report, seconds, to_json, to_text, within
 from tests.soak.installation import make
 from tests.soak.journal import parse
@@ -78,6 +78,12 @@ def test_fronts_are_killed_and_nobody_is_refused(home: Installation) -> None:
     figure = doors.doors(home, 1, 6, 50.0, quiet)
     assert "0 refused" in figure.measured
     assert figure.name.startswith("6 kills")
+
+
+def test_seeds_are_lived() -> None:
+    figure = simulated.simulation(10, quiet)
+    assert figure.kept, figure
+    assert figure.measured == "0 broken"
 
 
 def test_a_promise_is_broken_by_the_slowest_child() -> None:

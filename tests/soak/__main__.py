@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from cli.exits import INTERRUPTED
 from settings import load
-from tests.soak import doors, killing, midwrite, standins
+from tests.soak import doors, killing, midwrite, simulated, standins
 from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
 from tests.soak.installation import make
 from tests.soak.machine import burden, rabbitmq
@@ -37,6 +37,7 @@ class Numbers(Struct, frozen=True, kw_only=True):
     loop: float
     flood: int
     fronts: int
+    seeds: int
     rate: float
     midwrites: int
 
@@ -58,6 +59,7 @@ PARTS: dict[str, tuple[bool, Part]] = {
         ],
     ),
     "flood": (False, lambda home, n, tell: [standins.flood(home, n.flood, tell)]),
+    "simulation": (False, lambda _, n, tell: [simulated.simulation(n.seeds, tell)]),
 }
 """Each part with whether it needs whole actors and the broker; the others use stand-ins."""
 
@@ -121,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         ("restarts", 1000, "of stand-ins"),
         ("flood", 1000, "MB that a child prints on one line"),
         ("fronts", 50, "kills of fronts"),
+        ("seeds", 20_000, "lived by the simulation of delivery"),
         ("midwrites", 200, "kills of router in the middle of its writing"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{text} ({default})")
