@@ -89,8 +89,6 @@ class Leases:
         self._last = now
         self._number += 1
         people = [Attention(user=user, devices=self._devices(user, now)) for user in named]
-        if whole:
-            people = [one for one in people if one.devices]
         return Lease(front=self._front, number=self._number, at=at, people=people, whole=whole)
 
     def goodbye(self, at: int) -> Lease:

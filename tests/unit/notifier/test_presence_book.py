@@ -70,6 +70,8 @@ def test_who_left_everywhere_is_offline_after_the_grace() -> None:
     assert fronts.book.state("ann") == "offline"
     assert fronts.book.touched == {"ann"}
     assert fronts.book.seen("ann") == left
+    fronts.book.settled("ann")
+    assert fronts.book.seen("ann") is None
 
 
 def test_a_reload_is_not_seen_and_neither_is_a_move() -> None:
