@@ -11,7 +11,7 @@ import uvloop
 
 from actors.runtime.declaration import Actor
 from actors.runtime.environment import Environment
-from actors.runtime.process import begin_logging, die_with
+from actors.runtime.process import begin_logging, die_with, spare_collector
 from actors.runtime.serving import serve_front, serve_owner
 from settings import EXIT_CONFIGURATION, Paths, SettingsError, load
 
@@ -31,7 +31,9 @@ def main(arguments: list[str]) -> int:
         paths = Paths.of(settings)
         paths.make()
         begin_logging(settings.logging, instance)
-        uvloop.run(_serve(instance, Environment(settings, paths)))
+        work = _serve(instance, Environment(settings, paths))
+        spare_collector()
+        uvloop.run(work)
     except SettingsError as error:
         print(f"configuration: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_CONFIGURATION

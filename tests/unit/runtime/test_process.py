@@ -1,5 +1,6 @@
 """What surrounds the work: death with the supervisor, and log lines that nobody can forge."""
 
+import gc
 import json
 import logging
 import os
@@ -7,13 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 import pytest
 
-from actors.runtime.process import HumanLines, JsonLines
+from actors.runtime.process import HumanLines, JsonLines, spare_collector
 from tests.support.waiting import SCALE, eventually_sync
 
 EVIL = "ok\r\n2026-01-31T12:00:00.000Z INFO router: forged\x1b[2J\u2028\x85\x00"
@@ -141,3 +143,23 @@ def test_a_process_without_a_supervisor_lives_on() -> None:
     assert said == "lives"
     assert alive(int(pid))
     os.kill(int(pid), signal.SIGKILL)
+
+
+def test_the_collector_leaves_alone_what_was_imported_and_still_frees_cycles() -> None:
+    class Knot:
+        def __init__(self) -> None:
+            self.me = self
+
+    freed: list[int] = []
+    pace = gc.get_threshold()
+    try:
+        spare_collector()
+        assert gc.get_freeze_count() > len(sys.modules)
+        weakref.finalize(Knot(), freed.append, 1)
+        filler: list[object] = []
+        while not freed and len(filler) < 1_000_000:
+            filler.append([])
+        assert freed
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*pace)
