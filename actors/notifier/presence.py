@@ -81,7 +81,7 @@ class Presence:
     def settled(self) -> bool:
         """Whether all fronts have had the time to say who is there since this process began."""
         now = self._environment.monotonic()
-        return self._book.sure(now) or now - self._begun >= GRACE
+        return self._book.informed(now) or now - self._begun >= GRACE
 
     def wished(self, tx: NotifierUnit, person: str) -> Iterable[Effect]:
         """Tell contacts again, because what they may know has changed."""

@@ -26,6 +26,9 @@ DEAF: Final = 6.0
 FRESH: Final = 7.0
 """Seconds for which a lease tells what somebody looks at; later nobody is taken to have seen a thing."""
 
+PROMPT: Final = 2.0
+"""Seconds in which every front that is well answers to a notifier that starts."""
+
 RETIRED: Final = 64
 
 
@@ -58,7 +61,7 @@ class Book:
         self._fading: dict[str, _Fading] = {}
         self._seen: dict[str, int] = {}
         self._heard = -math.inf
-        self._sure = math.inf
+        self._since = self._sure = math.inf
         # Stands still while the book is deaf.
         self._clock = 0.0
         self.touched: set[str] = set()
@@ -130,6 +133,10 @@ class Book:
         """Whether fronts are heard, and each has had the time to be."""
         return self._sure <= now <= self._heard + DEAF
 
+    def informed(self, now: float) -> bool:
+        """Whether every front that is well has said who is there, since this book is read or was deaf."""
+        return now >= self._since + PROMPT
+
     def devices(self, person: str, now: float) -> Sequence[Device]:
         """What somebody has open, as far as that was heard of late."""
         return [
@@ -186,7 +193,7 @@ class Book:
 
     def _wait_for_all(self, now: float, seconds: float) -> None:
         """After a deafness nobody goes before every front could be heard again."""
-        self._sure = now + seconds
+        self._since, self._sure = now, now + seconds
         for front in self._fronts.values():
             front.until = max(front.until, self._sure)
         for fading in self._fading.values():

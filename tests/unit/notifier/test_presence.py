@@ -10,7 +10,7 @@ import pytest
 from msgspec import json, structs
 
 from actors.notifier.presence import STAMP, Presence
-from actors.notifier.presence_book import DEAF, GRACE, HIDE
+from actors.notifier.presence_book import DEAF, GRACE, HIDE, PROMPT
 from actors.runtime import Effect, Environment, Mail
 from protocols.mail import Push
 from protocols.notifier import Attention, Device, Lease, Preferences, Typing
@@ -156,11 +156,14 @@ async def test_a_restart_is_not_seen_by_those_who_stay_and_finds_those_who_left(
     await desk.wait(1, ann=[SEEN], bob=[SEEN], cat=[HIDDEN])
     desk.restart()
     assert not desk.presence.settled()
-    desk.clock[0] += 20
+    desk.clock[0] += 4
     assert await desk.run(lambda tx: desk.presence.tick(tx, desk.wall)) == []
-    assert await desk.wait(DEAF - 1, ann=[SEEN]) == []
-    assert [frame["user"] for _, frame in await desk.wait(2, ann=[SEEN])] == [BOB, CAT]
+    assert not desk.presence.settled()
+    assert await desk.wait(PROMPT, ann=[SEEN]) == []
+    assert not desk.presence.settled()
+    assert await desk.wait(DEAF - 1 - PROMPT, ann=[SEEN]) == []
     assert desk.presence.settled()
+    assert [frame["user"] for _, frame in await desk.wait(2, ann=[SEEN])] == [BOB, CAT]
     assert [await desk.state(who) for who in (ANN, BOB, CAT)] == ["online", "offline", "offline"]
 
 
