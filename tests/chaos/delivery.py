@@ -79,7 +79,7 @@ def _part(total: int, pieces: int, number: int) -> int:
 
 
 async def carry_out(every: Sequence[Begun], folder: Path, faults: Sequence[Fault], tell: Tell) -> list[Outcome]:
-    """Run what has no finished log in the folder yet, in order; outcomes of all. Logs stay there."""
+    """Run what has no finished log in the folder yet, in order; outcomes of all. Logs stay there, the actors' too."""
     outcomes = []
     for number, order in enumerate(every):
         log = folder / f"{order.seed}.log"
@@ -92,11 +92,19 @@ async def carry_out(every: Sequence[Begun], folder: Path, faults: Sequence[Fault
             try:
                 await run.run(order, data, log, faults, tell)
             finally:
-                await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
+                await asyncio.to_thread(_keep_logs, data, folder / f"{order.seed}.logs")
             done = outcome(read(log))
         outcomes.append(done)
         tell(f"piece {number + 1} of {len(every)}: {'kept' if done.verdict.kept else 'BROKEN'}")
     return outcomes
+
+
+def _keep_logs(data: Path, kept: Path) -> None:
+    """Whoever looks into a broken promise wants to know what the actors said of it; the rest goes."""
+    shutil.rmtree(kept, ignore_errors=True)
+    if (data / "logs").exists():
+        shutil.move(data / "logs", kept)
+    shutil.rmtree(data, ignore_errors=True)
 
 
 def finished(order: Begun, log: Path) -> Outcome | None:

@@ -27,6 +27,7 @@ ACTORS = (*OWNERS, "front.1", "front.2")
 RUNNING_WITHIN = 60.0
 SETTLED_WITHIN = 60.0
 EMPTY_WITHIN = 20.0
+TAIL = 2.0
 ENOUGH_WITHIN = 300.0
 """Seconds after the last step for the number of messages to be reached."""
 
@@ -102,6 +103,8 @@ class _Run:
         self._tell(f"{len(crowd.devices)} devices are connected after {self._clock():.1f} s")
         crowd.type_on()
         await nemesis.run(self._order.steps)
+        # So that the last blow is seen to be survived, too.
+        await asyncio.sleep(TAIL)
         wanted = self._order.messages
         await until(lambda: crowd.acknowledged >= wanted, ENOUGH_WITHIN * SCALE)
         await crowd.be_quiet()
