@@ -159,6 +159,7 @@ class Node:
         while life.unacknowledged and life.done < count:
             life.done += 1
             queue.acknowledged.append(life.unacknowledged.popleft())
+            self._world.acknowledged(queue.acknowledged[-1])
         self._pump(queue)
 
     # Ends.

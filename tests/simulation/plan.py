@@ -48,6 +48,9 @@ POINTS = {
 """Moments of a process at which it can be killed or cut off, besides any time between."""
 
 
+MOST_BLOWS = 8
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """`seconds`: how long faults and typing last. Delays are means, in seconds; `faults` maps each to its weight."""
 
@@ -100,5 +103,5 @@ def plan(seed: int) -> Plan:
         # A receipt that nobody wants an answer to may get lost at the bound.
         receipts_answered=narrow or rng.random() < 0.3,
         faults={kind: rng.uniform(0.2, 1.0) for kind in kinds},
-        blows=rng.randint(1, 8),
+        blows=rng.randint(1, MOST_BLOWS),
     )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -22,10 +22,11 @@ from web.hub import Hub
 
 @dataclass(frozen=True)
 class Sabotage:
-    """`patched` holds while a seed is lived; `prepare` bends its world before it begins."""
+    """`patched` holds while a seed is lived; `prepare` bends its world before it begins; `faults` bring it out."""
 
     patched: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
     prepare: Callable[[World], None] = lambda _: None
+    faults: Sequence[str] = ()
 
 
 @contextlib.contextmanager
@@ -111,10 +112,14 @@ def _giving_up_what_was_not_confirmed() -> Iterator[None]:
 
 SABOTAGES = {
     "mail is acknowledged before its commit": Sabotage(_acknowledged_on_arrival),
-    "a commit does not last": Sabotage(_commits_that_do_not_last),
+    "a commit does not last": Sabotage(_commits_that_do_not_last, faults=("kill router", "kill router at")),
     "the outbox is forgotten on reconnect": Sabotage(prepare=_forgetting_the_outbox),
-    "fronts do not notice lost pushes": Sabotage(_gaps_not_noticed_by_fronts),
-    "devices do not notice missing versions": Sabotage(_gaps_not_noticed_by_devices),
+    "fronts do not notice lost pushes": Sabotage(_gaps_not_noticed_by_fronts, faults=("lose pushes",)),
+    "devices do not notice missing versions": Sabotage(
+        _gaps_not_noticed_by_devices, faults=("lose pushes", "cut socket")
+    ),
     "copies are not recognised by their client_id": Sabotage(_copies_not_recognised, _without_the_index),
-    "what was not confirmed is given up": Sabotage(_giving_up_what_was_not_confirmed),
+    "what was not confirmed is given up": Sabotage(
+        _giving_up_what_was_not_confirmed, faults=("cut link", "cut front at", "refuse")
+    ),
 }

@@ -8,14 +8,15 @@ import random
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, msgpack, structs
 
-from actors.runtime import postroom
+from actors.runtime import postroom, topology
+from protocols.mail import decode_envelope
 from settings import Paths, Settings
 from settings.model import Broker, Limits, Runtime
 from storage import Schema
@@ -26,10 +27,11 @@ from tests.simulation.checker import Ending, judge
 from tests.simulation.device import Device
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.node import Node
-from tests.simulation.plan import Plan, plan
+from tests.simulation.plan import MOST_BLOWS, Plan, plan
 from tests.simulation.processes import FrontProcess, Process, RouterProcess, Wire, in_memory
 from tests.simulation.store import empty_log
 from tests.support.chat import CONTACT, NOW
+from tests.support.memory_mail import Letter
 from tests.support.people import ANN, BOB, CAT, add_people
 from tests.support.virtual_time import run_virtually
 
@@ -42,6 +44,11 @@ QUIET = 4.0
 """Seconds for what comes late: two beats."""
 
 RESTART = 1.5
+
+
+_DECIDED = """
+SELECT 1 FROM message WHERE sender = ? AND client_id = ? UNION SELECT 1 FROM outcome WHERE person = ? AND command = ?
+"""
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -77,6 +84,7 @@ class World:
             runtime=Runtime(batch_commands=drawn.batch_commands),
             limits=Limits(in_flight=drawn.in_flight),
         )
+        self._mailbox = topology.mailbox(self.settings.broker, "router")
         self.databases = siblings()
         self.paths = Paths(data=self.databases, run=self.databases)
         self.log = empty_log()
@@ -157,6 +165,17 @@ class World:
     def claimed(self, person: str, conversation: str, delivered: int, read: int) -> None:
         known = self.claims.get((person, conversation), (0, 0))
         self.claims[person, conversation] = (max(known[0], delivered), max(known[1], read))
+
+    def acknowledged(self, letter: Letter) -> None:
+        """Router says that it is done with this: then what it held is on disk, or was refused for good."""
+        if letter.mail.key != self._mailbox:
+            return
+        for item in decode_envelope(letter.mail.body).items:
+            # One that must not overtake another may be refused for now, which leaves nothing behind.
+            if not item.after and msgpack.decode(item.command)["kind"] != "receipt":
+                known = (item.person, item.id)
+                if not self.log.execute(_DECIDED, known + known).fetchone():
+                    self.complain(f"{item.id} was acknowledged before it was stored")
 
     # Processes.
 
@@ -328,9 +347,20 @@ def siblings() -> Path:
     return folder
 
 
-def run(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = lambda _: None) -> Result:
-    """Live one seed from its beginning to its end, in no time. `prepare` may bend the world before it begins."""
+def run(
+    seed: int,
+    *,
+    traced: bool = False,
+    faults: Sequence[str] = (),
+    prepare: Callable[[World], None] = lambda _: None,
+) -> Result:
+    """Live one seed from its beginning to its end, in no time.
+
+    `faults` stand in for those that the seed draws, `prepare` may bend the world before it begins.
+    """
     drawn = plan(seed)
+    if faults:
+        drawn = structs.replace(drawn, faults=dict.fromkeys(faults, 1.0), blows=MOST_BLOWS)
 
     async def live() -> Result:
         world = World(drawn, traced=traced)
