@@ -99,7 +99,9 @@ class Notifier(Actor[NotifierUnit]):
     def tell_preferences(self, tx: NotifierUnit, mail: Mail[SetPreferences], _reply: Preferences) -> Iterable[Effect]:
         frame = preferences_frame(tx.wishes.preferences(mail.person))
         yield Push(to=[mail.person], frame=json.encode(frame), correlation=mail.correlation)
-        yield from self.presence.wished(tx, mail.person)
+        if mail.command.presence is not None or mail.command.last_seen is not None:
+            # Not at other wishes: to those from whom somebody hides, it would say when they are there.
+            yield from self.presence.wished(tx, mail.person)
 
     @handles(SetPreferences, tells=tell_preferences)
     def set_preferences(self, tx: NotifierUnit, mail: Mail[SetPreferences]) -> Preferences:

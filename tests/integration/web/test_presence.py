@@ -51,8 +51,10 @@ async def test_who_hides_is_not_listed_and_is_unknown_to_who_is_there(house: Hou
         await house.post.ask("notifier", SetPreferences(presence=False), within=5, person=bob.id)
         await hers.next("presence", user=bob.id, state="unknown")
         assert await presence(ann) == {}
+        await house.post.ask("notifier", SetPreferences(sound=False), within=5, person=bob.id)
         await house.post.ask("notifier", SetPreferences(presence=True), within=5, person=bob.id)
         await hers.next("presence", user=bob.id, state="online")
+        assert not [frame for frame in hers.aside if frame["type"] == "presence"]
         assert await presence(ann) == {bob.id: "online"}
 
 
