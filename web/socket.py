@@ -16,6 +16,7 @@ from protocols.mail import Outcome
 from protocols.values import FRAME_BYTES
 from web import api_notices, catching_up
 from web.authentication import Caller
+from web.bell import Bell
 from web.dispatch import SERVICES, shown
 from web.framing import text_frames
 from web.limits import address_key
@@ -110,10 +111,11 @@ class Connection:
             admit=lambda: services.limits.message(caller.user, monotonic()),
             private=lambda: services.privacy.hides(caller.user),
         )
-        self._outbox: deque[bytes] = deque()
+        # Not a deque, which is large while it is empty, as it is in nearly all sockets at nearly all times.
+        self._outbox: list[bytes] = []
         self._bytes = 0
-        self._some = asyncio.Event()
-        self._room = asyncio.Event()
+        self._some = Bell()
+        self._room = Bell()
         self._sending_since: float | None = None
         self._closing: tuple[int, str] | None = None
         self._cut = False
@@ -175,12 +177,12 @@ class Connection:
         """Greet, then read and write until either side ends it."""
         await self.response.prepare(request)
         try:
-            hello = await self._hello()
+            # Not kept in this frame, which lives as long as the socket.
+            self._outbox.insert(0, msgspec.json.encode(await self._hello()))
         except Refusal as refusal:
             code = Close.SESSION_OVER if refusal.code == "unauthenticated" else Close.RESEND
             await self.response.close(code=code, message=refusal.code.encode())
             return
-        self._outbox.appendleft(msgspec.json.encode(hello))
         self._some.set()
         writer = asyncio.create_task(self._write())
         try:
@@ -204,6 +206,8 @@ class Connection:
         services.authenticator.forget(self.session)
         if await services.authenticator.session(self.session) is None:
             raise Refusal("unauthenticated")
+        # An idle socket does not ask again.
+        services.authenticator.forget(self.session)
         users = await services.auth.read(lambda tx: tx.accounts.users([self.user]))
         await services.privacy.enter(self.user)
         return Hello(
@@ -289,11 +293,14 @@ class Connection:
 
     def _burst(self) -> list[bytes]:
         """Take what waits, up to BURST frames or a little over WRITER_LIMIT bytes; at least one frame."""
-        frames: list[bytes] = []
-        size = 0
-        while self._outbox and len(frames) < BURST and size < WRITER_LIMIT:
-            frames.append(self._outbox.popleft())
-            size += len(frames[-1])
+        count = size = 0
+        for frame in self._outbox[:BURST]:
+            if size >= WRITER_LIMIT:
+                break
+            count += 1
+            size += len(frame)
+        frames = self._outbox[:count]
+        del self._outbox[:count]
         self._bytes -= size
         return frames
 
