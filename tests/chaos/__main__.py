@@ -42,9 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     every = [again(args.replay)] if args.replay else _orders(args.kind, wanted)
     so_far = burden()
     with tempfile.TemporaryDirectory(prefix="parley-chaos-") as spare:
-        folder = args.folder or Path(spare)
-        folder.mkdir(parents=True, exist_ok=True)
-        outcomes = asyncio.run(delivery.carry_out(every, folder, FAULTS, _tell))
+        outcomes = asyncio.run(delivery.carry_out(every, args.folder or Path(spare), FAULTS, _tell))
     command = f"--replay {args.replay}" if args.replay else _command(args.kind, wanted)
     return _report(args, outcomes, command, every[0].seed if args.replay else wanted.seed, {args.kind: so_far()})
 

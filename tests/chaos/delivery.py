@@ -80,6 +80,7 @@ def _part(total: int, pieces: int, number: int) -> int:
 
 async def carry_out(every: Sequence[Begun], folder: Path, faults: Sequence[Fault], tell: Tell) -> list[Outcome]:
     """Run what has no finished log in the folder yet, in order; outcomes of all. Logs stay there, the actors' too."""
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  (once, before anything runs)
     outcomes = []
     for number, order in enumerate(every):
         log = folder / f"{order.seed}.log"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -126,6 +127,8 @@ async def running_world(folder: Path, faults: Sequence[Fault], log: Callable[...
         doors = await exits.enter_async_context(running_proxy(lambda: house.port))
         wires = await exits.enter_async_context(running_proxy(house.broker_port))
         house.wires = wires.port
+        # It may lie outside of the folder.
+        exits.callback(shutil.rmtree, house.paths.run, ignore_errors=True)
         exits.push_async_callback(house.stop)
         await house.start()
         yield Arena(ground, house, doors, wires, log)

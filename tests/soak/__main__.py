@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from cli.exits import INTERRUPTED
 from settings import load
-from tests.soak import doors, killing, midwrite, simulated, standins
+from tests.soak import delivery, doors, killing, midwrite, simulated, standins
 from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
 from tests.soak.installation import make
 from tests.soak.machine import burden, rabbitmq
@@ -37,6 +37,8 @@ class Numbers(Struct, frozen=True, kw_only=True):
     loop: float
     flood: int
     fronts: int
+    messages: int
+    delivery_kills: int
     seeds: int
     rate: float
     midwrites: int
@@ -50,6 +52,10 @@ PARTS: dict[str, tuple[bool, Part]] = {
     "supervisors": (True, lambda home, n, tell: [killing.orphans(home, n.supervisors, tell)]),
     "doors": (True, lambda home, n, tell: [doors.doors(home, n.seed, n.fronts, n.rate, tell)]),
     "midwrite": (True, lambda home, n, tell: [midwrite.midwrite(home, n.seed, n.midwrites, tell)]),
+    "delivery": (
+        True,
+        lambda home, n, tell: delivery.delivery(home.folder / "delivery", n.seed, n.messages, n.delivery_kills, tell),
+    ),
     "restarts": (False, lambda home, n, tell: [standins.restarts(home, n.restarts, tell)]),
     "loops": (
         False,
@@ -124,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
         ("flood", 1000, "MB that a child prints on one line"),
         ("fronts", 50, "kills of fronts"),
         ("seeds", 20_000, "lived by the simulation of delivery"),
+        ("messages", 100_000, "acknowledged while everything is killed, frozen and cut"),
+        ("delivery-kills", 500, "of everything meanwhile"),
         ("midwrites", 200, "kills of router in the middle of its writing"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{text} ({default})")

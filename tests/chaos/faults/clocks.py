@@ -26,12 +26,12 @@ class BentClocks(Fault):
         if self.missing():
             return
         for name in CHILDREN:
-            ground.children.setdefault(name, {}).update(_clock(ground.folder, name).environment)
+            ground.children.setdefault(name, {}).update(clock_of(ground.folder, name).environment)
 
     async def inject(self, world: World, dice: random.Random) -> str:
         name, shift = dice.choice(CHILDREN), dice.choice((-SHIFT, SHIFT))
         hold = dice.uniform(SHORTEST, LONGEST)
-        clock = _clock(world.ground.folder, name)
+        clock = clock_of(world.ground.folder, name)
         try:
             clock.shift(shift)
             await asyncio.sleep(hold)
@@ -44,7 +44,8 @@ class BentClocks(Fault):
         bent_clock.sweep()
 
 
-def _clock(folder: Path, name: str) -> BentClock:
+def clock_of(folder: Path, name: str) -> BentClock:
+    """The clock of one child of the installation that lies in `folder`; it shows the true time."""
     clocks = folder / "clocks"
     clocks.mkdir(exist_ok=True)
     return BentClock(clocks / name)
