@@ -122,8 +122,8 @@ FrontItem = Push | Outcome | SessionsOver
 class PushBatch(Struct, frozen=True, kw_only=True, tag="batch"):
     """All that one transaction of an owner lets out, to all fronts at once. Transient: it may be lost.
 
-    `number` runs from 1 within `incarnation` without holes; a front that sees a gap or a new incarnation has missed
-    something and makes its sockets read on from the log.
+    `number` runs on without holes; a front that sees a gap or a new incarnation has missed something and makes its
+    sockets read on from the log.
     """
 
     source: str

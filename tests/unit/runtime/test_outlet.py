@@ -119,3 +119,17 @@ def test_dead_letters_are_kept_declared_and_must_arrive() -> None:
         assert not await out.bury(DeadLetter(actor="router", reason="", at=1, raw=b""), lambda: False)
 
     run_virtually(test())
+
+
+def test_under_another_name_the_numbers_go_on_also_for_what_is_under_way() -> None:
+    async def test() -> None:
+        broker = MemoryBroker()
+        out = outlet(broker)
+        assert await out.let_out([PUSH], {}, lambda: True)
+        out.renew("run 1, other mailbox")
+        assert await out.let_out([PUSH], {}, lambda: True)
+        await out.beat("running", "", 0)
+        names = [(one.incarnation, one.number) for one in told(broker)]
+        assert names == [("run 1", 1), ("run 1, other mailbox", 2), ("run 1, other mailbox", 2)]
+
+    run_virtually(test())
