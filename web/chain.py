@@ -4,12 +4,14 @@ Mail that the broker had confirmed is lost when its queue is deleted. What was t
 stored first, so each send names the one that it must not overtake.
 """
 
+from collections import OrderedDict
+
 
 class Chain:
     """The sends of a socket that have no answer yet, in the order of their first coming."""
 
     def __init__(self) -> None:
-        self._before: dict[str, str] = {}
+        self._before: OrderedDict[str, str] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._before)
@@ -24,7 +26,5 @@ class Chain:
     def answered(self, name: str) -> None:
         """It has its outcome, and was not given one before those that stand before it."""
         if name in self._before:
-            for earlier in list(self._before):
-                del self._before[earlier]
-                if earlier == name:
-                    break
+            while self._before.popitem(last=False)[0] != name:
+                pass
