@@ -54,7 +54,7 @@ class Notifier(Actor[NotifierUnit]):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.presence = Presence(environment)
-        self.following = Following(self.presence)
+        self.following = Following(self.presence, environment.monotonic)
         self.withdrawal = Withdrawal()
 
     # Heard, and worth nothing later: as batches, because single commands are remembered.
@@ -71,7 +71,7 @@ class Notifier(Actor[NotifierUnit]):
     def changed(self, tx: NotifierUnit, mails: Sequence[Mail[Changed]]) -> list[Answer[Done]]:
         now = mails[-1].now
         sources = dict.fromkeys(mail.command.source for mail in mails)
-        return _heard(mails, [effect for source in sources for effect in self.following.follow(tx, source, now)])
+        return _heard(mails, [effect for source in sources for effect in self.following.hinted(tx, source, now)])
 
     # Whatever comes: a hint that was lost costs a second.
 

@@ -18,20 +18,32 @@ from storage.sibling import Sibling
 
 log: Final = logging.getLogger(__name__)
 
+BUSY: Final = 50
+"""Conversations in one step from which on router's hints are not listened to for REST seconds."""
+REST: Final = 0.9
+
 SOURCES: Final = ("router", "contacts", "auth")
 
 
 class Following:
-    """`follow` is called inside a transaction, whenever a log may have moved on."""
+    """`hinted` and `follow` are called inside a transaction: whenever a log may have moved on, and each second."""
 
-    def __init__(self, presence: Presence) -> None:
+    def __init__(self, presence: Presence, monotonic: Callable[[], float]) -> None:
         self._presence = presence
+        self._monotonic = monotonic
+        self._rested = 0.0
         self._steps: dict[str, Callable[[NotifierUnit, Place, int], tuple[int, list[Effect]]]] = {
             "router": self._messages,
             "contacts": self._relations,
             "auth": lambda tx, place, now: sign_ins.follow(tx, presence, place, now),
         }
         self._troubles: dict[str, str] = {}
+
+    def hinted(self, tx: NotifierUnit, source: str, now: int) -> Iterable[Effect]:
+        """One step, unless the last one found so much that a look each second is enough."""
+        if source == "router" and self._monotonic() < self._rested:
+            return ()
+        return self.follow(tx, source, now)
 
     def follow(self, tx: NotifierUnit, source: str, now: int) -> Iterable[Effect]:
         """One step in the log of `source`. While it cannot be read, or a step fails, it stays where it is."""
@@ -80,7 +92,11 @@ class Following:
         if not self._presence.settled():
             # Whether somebody had it in view is not known yet; their pages say so within a round of leases.
             return place.change, []
-        return messages.follow(tx, self._presence.devices, place, now)
+        change, effects, conversations = messages.follow(tx, self._presence.devices, place, now)
+        if conversations >= BUSY:
+            # A step costs by the conversation, whatever the messages: fewer steps for the same messages.
+            self._rested = self._monotonic() + REST
+        return change, effects
 
     def _relations(self, tx: NotifierUnit, place: Place, now: int) -> tuple[int, list[Effect]]:
         return relations.follow(tx, self._presence, place, now)

@@ -19,11 +19,11 @@ CHECKED: Final = 500
 Devices = Callable[[str], Sequence[Device]]
 
 
-def follow(tx: NotifierUnit, devices: Devices, place: Place, now: int) -> tuple[int, list[Effect]]:
-    """One step: (change to go on from, effects)."""
+def follow(tx: NotifierUnit, devices: Devices, place: Place, now: int) -> tuple[int, list[Effect], int]:
+    """One step: (change to go on from, effects, in how many conversations something came)."""
     arrivals, end = tx.router.read(lambda router: Arrivals(router.connection).after(place.change, STEP))
     step = _Step(tx, devices, place.epoch, now)
-    return end, [effect for arrival in arrivals for effect in step.tell(arrival)]
+    return end, [effect for arrival in arrivals for effect in step.tell(arrival)], len(arrivals)
 
 
 class _Step:

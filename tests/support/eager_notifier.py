@@ -13,7 +13,7 @@ class Eager(Notifier):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.presence = Seen(environment)
-        self.following = Following(self.presence)
+        self.following = Following(self.presence, environment.monotonic)
 
 
 if __name__ == "__main__":

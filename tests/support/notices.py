@@ -48,6 +48,7 @@ class Office:
     database: Database[NotifierUnit]
     pushed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     count: int = 0
+    monotonic: float = 0.0
 
     @classmethod
     async def open(cls, folder: Path) -> "Office":
@@ -63,7 +64,7 @@ class Office:
         here = self.seen.here if isinstance(self.actor.presence, Seen) else {}
         self.actor = Notifier(self.house.actor.environment)
         self.actor.presence = Seen(self.actor.environment)
-        self.actor.following = Following(self.actor.presence)
+        self.actor.following = Following(self.actor.presence, lambda: self.monotonic)
         self.seen.here = here
 
     async def close(self) -> None:

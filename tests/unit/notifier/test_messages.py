@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.notifier import messages
+from actors.notifier import following, messages
 from protocols.notifier import Device, MutePerson, Notice, NoticeData, SetPreferences
 from protocols.router import DeleteMessage
 from protocols.values import conversation_of
@@ -197,6 +197,23 @@ async def test_a_day_behind_is_one_notice_a_conversation_in_bounded_steps(
         assert places(notice) == (1, 20)
         (decision,) = await office.decisions(person)
         assert (decision.first, decision.last) == (1, 20)
+
+
+async def test_hints_rest_while_much_is_going_on_and_the_timer_does_not(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "BUSY", 2)
+    await office.house.say(ANN, BOB, "one")
+    await office.house.say(ANN, CAT, "one")
+    await office.hint("router")
+    for seq, look in ((2, office.hint), (3, office.look)):
+        await office.house.say(ANN, BOB, str(seq))
+        await look()
+    assert [frame["to_seq"] for frame in office.frames(BOB, "notice")] == [1, 3]
+    office.monotonic += following.REST
+    await office.house.say(ANN, BOB, "four")
+    await office.hint("router")
+    assert [frame["to_seq"] for frame in office.frames(BOB, "notice")] == [1, 3, 4]
 
 
 async def test_a_busy_conversation_makes_one_decision_a_minute(office: Office) -> None:
