@@ -45,7 +45,7 @@ class Nemesis:
             "full": lambda: self._trouble("full"),
             "failing": lambda: self._trouble("failing"),
             "shift clock": self._shift_clock,
-            "delete mailbox": lambda: world.node.delete("router"),
+            "delete mailbox": self._delete_mailbox,
         }
 
     def strike(self) -> None:
@@ -129,6 +129,12 @@ class Nemesis:
         node = self._world.node
         node.lossy = self._rng.choice((0.1, 0.5, 1.0))
         self._world.later(self._rng.uniform(0.1, 3.0), lambda: setattr(node, "lossy", 0.0))
+
+    def _delete_mailbox(self) -> None:
+        router, node = self._world.router, self._world.node
+        # Between its connection and its first look into the mailbox router cannot tell that it is another one.
+        if router is None or router.link is None or router.link.life is None or node.declare("router").consumers:
+            node.delete("router")
 
     # The disk and the clock.
 

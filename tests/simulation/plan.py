@@ -98,8 +98,9 @@ def plan(seed: int) -> Plan:
         batch_commands=rng.choice((1, 2, 5, 256)),
         in_flight=in_flight,
         mailbox_bound=rng.choice((2, 100, 100_000)),
-        # What all sockets of a front may have under way always fits, as it does in earnest.
-        lane_commands=5 * in_flight if narrow else 20_000,
+        # What all sockets of a front may have under way fits several times, as it does in earnest: told again after
+        # each resync, it would keep a lane full that has no room for it.
+        lane_commands=20 * in_flight if narrow else 20_000,
         # A receipt that nobody wants an answer to may get lost at the bound.
         receipts_answered=narrow or rng.random() < 0.3,
         faults={kind: rng.uniform(0.2, 1.0) for kind in kinds},
