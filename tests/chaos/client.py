@@ -14,8 +14,8 @@ from drill.person import Person
 from drill.screen import Screen, Shown
 from tests.chaos import record
 
-COALESCED = 0.3
-"""Seconds at most for which receipts gather, as in the page."""
+SHORTEST, LONGEST = 0.3, 1.0
+"""Seconds for which receipts gather: they are not to be more work than the messages."""
 
 
 class _LoggedScreen(Screen):
@@ -144,7 +144,7 @@ class Client(Person):
         """What was shown is told as delivered and read: cumulative, coalesced, and again after each reconnect."""
         while True:
             await self._confessing.wait()
-            await asyncio.sleep(self._dice.random() * COALESCED)
+            await asyncio.sleep(self._dice.uniform(SHORTEST, LONGEST))
             await self.connected.wait()
             self._confessing.clear()
             with contextlib.suppress(ConnectionClosed):

@@ -77,16 +77,17 @@ class Nemesis:
     async def _signal(self, number: int, step: Step, what: signal.Signals) -> int:
         """Send a signal to whatever runs under the name; who is just away is waited for. Returns a handle of it."""
         async with asyncio.timeout(THERE_WITHIN * SCALE):
-            while (handle := await self._hit(step.target, what)) is None:  # noqa: ASYNC110  (the supervisor starts it)
+            while (handle := await self._hit(step, what)) is None:  # noqa: ASYNC110  (the supervisor starts it)
                 await asyncio.sleep(RETRY)
         self._begun(number, f"{what.name} to {step.target}")
         if what is signal.SIGKILL:
             os.close(handle)
         return handle
 
-    async def _hit(self, name: str, what: signal.Signals) -> int | None:
-        pid = (await self._world.pids()).get(name)
-        if not pid:
+    async def _hit(self, step: Step, what: signal.Signals) -> int | None:
+        row = (await self._world.installation.actors()).get(step.target, {})
+        pid = row.get("pid")
+        if not pid or not (step.early or row["state"] == "running"):
             return None
         try:
             handle = os.pidfd_open(pid)

@@ -113,6 +113,8 @@ class _Run:
         """Wait until all is calm, look at everything, stop the installation, and read what it leaves."""
         self._tell(f"{crowd.typed} messages typed after {self._clock():.1f} s; settling")
         troubles = list(nemesis.troubles)
+        if crowd.acknowledged < self._order.messages:
+            troubles.append(f"only {crowd.acknowledged} messages were acknowledged, of {self._order.messages}")
         for name in [*(await world.installation.actors())]:
             try:
                 await world.back(name, within=RUNNING_WITHIN)

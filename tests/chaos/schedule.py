@@ -1,10 +1,10 @@
 """What is done to an installation, to whom and when: a pure function of a seed and of how much of each."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 BROKER = "broker"
 SUPERVISOR = "supervisor"
@@ -18,8 +18,12 @@ HEAD = 2.0
 """Seconds of plain chat before the first step."""
 LONGEST_TRIM = 20_000
 LONGEST_DELAY = 0.2
+SHORTEST_TROUBLE = 0.5
+LONGEST_TROUBLE: Mapping[Verb, float] = {"lose": 10.0}
 TOGETHER = 0.1
 """The share of steps that come right behind the one before, so that two things go wrong at once."""
+EARLY = 0.2
+"""The share of kills of actors that may hit one that is only just starting."""
 
 
 class Step(Struct, frozen=True):
@@ -29,7 +33,8 @@ class Step(Struct, frozen=True):
     of a bad network is "doors" (clients to fronts) or "wires" (actors to broker): cut resets connections at once, trim
     after `amount` more bytes, stall holds everything back and delay each chunk for `amount` seconds, lose throws bytes
     away without a word to either end and refuse takes no connection, each for `length` seconds. `way` is the direction.
-    The target of a fault is its name. `seed` decides what else is to be decided.
+    The target of a fault is its name. `seed` decides what else is to be decided. A victim that has just been killed is
+    waited for until it is ready again; `early`: only until it has a process, so that it dies while it starts.
     """
 
     wait: float
@@ -39,6 +44,7 @@ class Step(Struct, frozen=True):
     way: str = ""
     amount: float = 0.0
     seed: int = 0
+    early: bool = False
 
 
 class Size(Struct, frozen=True, kw_only=True):
@@ -72,7 +78,7 @@ def plan(seed: int, size: Size, actors: Sequence[str], faults: Sequence[str] = (
 
 def _blows(dice: random.Random, size: Size, actors: Sequence[str]) -> Iterator[Step]:
     for number in range(size.kills):
-        yield Step(0.0, "kill", actors[number % len(actors)])
+        yield Step(0.0, "kill", actors[number % len(actors)], early=dice.random() < EARLY)
     for _ in range(size.broker_kills):
         yield Step(0.0, "kill", BROKER)
     for _ in range(size.supervisor_kills):
@@ -94,7 +100,7 @@ def _bad_network(dice: random.Random, size: Size) -> Iterator[Step]:
             0.0,
             verb,
             PLACES[number // len(BAD_NETWORK) % len(PLACES)],
-            length=0.0 if verb == "cut" else round(dice.uniform(0.5, 5.0), 2),
+            length=0.0 if verb == "cut" else round(dice.uniform(SHORTEST_TROUBLE, LONGEST_TROUBLE.get(verb, 5.0)), 2),
             way=dice.choice(WAYS),
             amount=amount,
             seed=dice.randrange(1 << 31),
@@ -115,4 +121,4 @@ def _timed(dice: random.Random, steps: Sequence[Step], pace: float) -> Iterator[
             wait = dice.uniform(0.0, 0.05)
         else:
             wait = dice.uniform(0.5, 1.5) * pace
-        yield Step(round(wait, 3), step.verb, step.target, step.length, step.way, step.amount, step.seed)
+        yield structs.replace(step, wait=round(wait, 3))

@@ -33,8 +33,8 @@ ENVIRONMENT = {
     # Each kill meets a child with a clean past, as in the soak of supervision; otherwise its backoff would be measured.
     "PARLEY_SUPERVISION__WINDOW": "1",
     "PARLEY_SUPERVISION__BACKOFF_BASE": "0.01",
-    # A peer that was lost without a word is noticed after three of these and a little: 9 s.
-    "PARLEY_BROKER__HEARTBEAT": "2",
+    # The broker notices a peer that was lost without a word after two of these, within the longest such loss.
+    "PARLEY_BROKER__HEARTBEAT": "4",
 }
 
 
