@@ -1,7 +1,6 @@
 """notifier and router as processes, at a real RabbitMQ: notices come, once, and text does not notice."""
 
 import asyncio
-import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +24,7 @@ from storage import Reader
 from storage.notifier import NOTIFIER, NotifierUnit
 from tests.support.chat import relate
 from tests.support.mailing import Owner, Recorder, ground, recording_front, running_owner
+from tests.support.noticing import mistakes
 from tests.support.people import ANN, make_people
 from tests.support.waiting import SCALE, eventually
 
@@ -170,14 +170,7 @@ async def check(environment: Environment, peer: str, last: int) -> None:
         return tx.notices.since(peer, 0, 1_000)[0], tx.decisions.of(peer, 1_000)
 
     kept, decisions = await read(environment, look)
-    for seq in range(1, last + 1):
-        assert sum(one.first <= seq <= one.last for one in decisions) == 1, f"message {seq} to {peer}: {decisions}"
-    spans = sorted((one.data.from_seq, one.data.to_seq) for one in kept)
-    for (_, end), (begin, _) in itertools.pairwise(spans):
-        assert end < begin, spans
-    if peer not in PEERS[:3]:
-        # Nothing of it was read: it is all one notice, of every message.
-        assert [(one.read, one.data.from_seq, one.data.to_seq) for one in kept] == [(False, 1, last)]
+    assert mistakes(kept, decisions, last, read=peer in PEERS[:3]) == [], peer
 
 
 async def test_a_hint_is_enough_and_comes_after_each_change(environment: Environment, front: Recorder) -> None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from cli.exits import INTERRUPTED
 from settings import load
-from tests.soak import delivery, doors, killing, midwrite, simulated, standins
+from tests.soak import delivery, doors, killing, midwrite, noticing, simulated, standins
 from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
 from tests.soak.installation import make
 from tests.soak.machine import burden, rabbitmq
@@ -42,6 +42,7 @@ class Numbers(Struct, frozen=True, kw_only=True):
     seeds: int
     rate: float
     midwrites: int
+    notifiers: int
 
 
 Part = Callable[[Installation, Numbers, killing.Tell], list[Figure]]
@@ -56,6 +57,7 @@ PARTS: dict[str, tuple[bool, Part]] = {
         True,
         lambda home, n, tell: delivery.delivery(home.folder / "delivery", n.seed, n.messages, n.delivery_kills, tell),
     ),
+    "notifier": (True, lambda home, n, tell: [noticing.noticing(home, n.seed, n.notifiers, tell)]),
     "restarts": (False, lambda home, n, tell: [standins.restarts(home, n.restarts, tell)]),
     "loops": (
         False,
@@ -133,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         ("messages", 100_000, "acknowledged while everything is killed, frozen and cut"),
         ("delivery-kills", 500, "of everything meanwhile"),
         ("midwrites", 200, "kills of router in the middle of its writing"),
+        ("notifiers", 50, "kills of notifier while people write"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{text} ({default})")
     parser.add_argument("--rate", type=float, default=200.0, help="new connections a second (200)")
