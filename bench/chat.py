@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from bench.figures import milliseconds
 from bench.fleet import Fleet
 from bench.orders import Chat, Guest, Log, Open, Opened, Sending, Settle, Told
 from bench.processes import cpu, spent
+from bench.profiling import profile
 from drill.ledger import Sent, settle
 from drill.screen import Shown
 
@@ -39,13 +41,15 @@ class BrokenPromiseError(Exception):
 class Place(Struct, frozen=True):
     """What pairs chat over. `before`: how many messages a conversation holds already.
 
-    `sockets(count)` tells how many of so many open sockets each front has.
+    `sockets(count)` tells how many of so many open sockets each front has. With `profile` many_pairs looks where the
+    time goes, and leaves what it saw in that folder.
     """
 
     port: int
     members: Members
     before: int = 0
     sockets: Callable[[int], Awaitable[Mapping[str, int]]] | None = None
+    profile: Path | None = None
 
 
 async def one_pair(fleet: Fleet, place: Place, pair: tuple[Guest, Guest], messages: int) -> dict[str, Any]:
@@ -79,10 +83,11 @@ async def many_pairs(fleet: Fleet, place: Place, pairs: Pairs, outstanding: int,
     members = await place.members()
     start = time.perf_counter() + BEGIN_IN
     begin, stop = start + WARM_UP, start + WARM_UP + seconds
-    told, before, after = await asyncio.gather(
+    told, before, after, _ = await asyncio.gather(
         fleet.all([_chat(one, outstanding, start, stop) for one in chats], Told, seconds + SLACK),
         _cpu_at(begin, members),
         _cpu_at(stop, members),
+        _looked_into(place, members, begin, seconds),
     )
     counts = {name: count for one in told for name, count in one.counts.items()}
     waiting = [{bob.id: counts[bob.id] for _, bob in reading} for _, reading in chats]
@@ -143,6 +148,12 @@ def _chat(part: tuple[Pairs, Pairs], outstanding: int, start: float, stop: float
 async def _cpu_at(moment: float, members: Mapping[str, Sequence[int]]) -> dict[str, float]:
     await asyncio.sleep(moment - time.perf_counter())
     return cpu(members)
+
+
+async def _looked_into(place: Place, members: Mapping[str, Sequence[int]], begin: float, seconds: float) -> None:
+    if place.profile is not None:
+        await asyncio.sleep(begin - time.perf_counter())
+        await profile(place.profile, members, seconds)
 
 
 async def _settled(

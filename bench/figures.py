@@ -63,6 +63,23 @@ def with_ratios(figures: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
+def with_stages(figures: dict[str, Any]) -> dict[str, Any]:
+    """Add what one message's way is made of: the medians of the limits that it meets, and what remains for us."""
+    if not all(name in figures for name, _ in STAGES) or "one pair" not in figures:
+        return figures
+    stages = {text: figures[name]["p50_ms"] for name, text in STAGES}
+    rest = figures["one pair"]["p50_ms"] - sum(stages.values())
+    return {**figures, "where one message's time goes, ms": {**stages, "everything else": round(rest, 3)}}
+
+
+STAGES = (
+    ("bare WebSocket echo", "both socket ends"),
+    ("bare AMQP hop", "front to router"),
+    ("bare commit with fsync", "commit"),
+    ("bare AMQP hop, transient", "router to front"),
+)
+
+
 BARE = "bare loop: "
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import re
 import time
@@ -61,9 +62,10 @@ class House:
         async with http.get(f"{self.installation.base}/metrics") as answer:
             return {(front, actor) for front, actor in _HEARD.findall(await answer.text())}
 
-    def place(self, fleet: Fleet, before: int = 0) -> Place:
+    def place(self, fleet: Fleet, before: int = 0, profile: Path | None = None) -> Place:
         """Where pairs chat over this installation, whose conversations hold so many messages already."""
-        return Place(self.installation.port, lambda: members(self.installation, fleet.pids), before, self.sockets)
+        pids = functools.partial(members, self.installation, fleet.pids)
+        return Place(self.installation.port, pids, before, self.sockets, profile)
 
     async def sockets(self, count: int) -> dict[str, int]:
         """How many of those `count` open sockets each front has. They tell each other with each beat."""

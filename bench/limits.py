@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 from pamqp.commands import Basic
 
-from bench.bare import HOP, PERSISTENT, Arguments
+from bench.bare import HOP, PERSISTENT, TRANSIENT, Arguments
 from bench.chat import Place, many_pairs
 from bench.figures import milliseconds
 from bench.fleet import Fleet
@@ -91,8 +91,11 @@ async def bare_commit(folder: Path, messages: int) -> dict[str, Any]:
     return milliseconds(times)
 
 
-async def bare_hop(url: str, messages: int) -> dict[str, Any]:
-    """Persistent mail, published one after the other's confirm to a classic queue, until another process has it."""
+async def bare_hop(url: str, messages: int, *, durable: bool = True) -> dict[str, Any]:
+    """Mail, published one after the other's confirm to a classic queue, until another process has it.
+
+    Not durable: as pushes are. Nothing goes to disk then.
+    """
     async with _program("hop", Arguments(url=url, count=messages)) as program:
         connection = aiormq.Connection(url)
         await connection.connect()
@@ -101,7 +104,7 @@ async def bare_hop(url: str, messages: int) -> dict[str, Any]:
             async with asyncio.timeout(HOPS_WITHIN):
                 for _ in range(messages):
                     body = repr(time.perf_counter()).encode().ljust(300)
-                    properties = Basic.Properties(delivery_mode=PERSISTENT)
+                    properties = Basic.Properties(delivery_mode=PERSISTENT if durable else TRANSIENT)
                     await channel.basic_publish(body, routing_key=HOP, properties=properties, mandatory=True)
                 times = json.loads(await _line(program))
         finally:

@@ -23,7 +23,11 @@ ALONE_SECONDS = 4.0
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What to measure. `bare`: whether the chats are held against a bare loop of the same hops and commits."""
+    """What to measure. `bare`: whether the chats are held against a bare loop of the same hops and commits.
+
+    `profile`: the folder for what py-spy sees of the actors while many pairs type, a folder for each number of
+    outstanding messages; it takes processor time of its own.
+    """
 
     parts: frozenset[str]
     messages: int
@@ -37,6 +41,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     contacts: tuple[int, ...]
     workers: int
     bare: bool = True
+    profile: Path | None = None
 
 
 async def measure(wanted: Wanted) -> dict[str, Any]:
@@ -63,12 +68,12 @@ async def _chats(folder: Path, wanted: Wanted) -> dict[str, Any]:
             figures |= await _limits(folder, house, fleet, wanted)
         if wanted.bare:
             figures |= await _bare_chats(folder, house, fleet, wanted)
-        place = house.place(fleet)
         if "pair" in wanted.parts:
-            figures["one pair"] = await one_pair(fleet, place, pair, wanted.messages)
+            figures["one pair"] = await one_pair(fleet, house.place(fleet), pair, wanted.messages)
         if "pairs" in wanted.parts:
             for outstanding, crowd in crowds.items():
                 name = f"{wanted.pairs} pairs x {outstanding}"
+                place = house.place(fleet, profile=wanted.profile and wanted.profile / str(outstanding))
                 figures[name] = await many_pairs(fleet, place, crowd, outstanding, wanted.seconds)
         return {**figures, "after the chats": await house.memory()}
 
@@ -78,6 +83,7 @@ async def _limits(folder: Path, house: House, fleet: Fleet, wanted: Wanted) -> d
     return {
         "bare WebSocket echo": await bare_socket(wanted.messages),
         "bare AMQP hop": await bare_hop(house.broker_url, wanted.messages),
+        "bare AMQP hop, transient": await bare_hop(house.broker_url, wanted.messages, durable=False),
         "bare commit with fsync": await bare_commit(folder, wanted.messages),
         f"load generator alone: {wanted.pairs} pairs x {most}": await generator_alone(
             fleet, wanted.pairs, most, min(wanted.seconds, ALONE_SECONDS)
