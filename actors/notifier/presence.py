@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from msgspec import json
+from msgspec import json, structs
 
 from actors.notifier.friends import Friends
 from actors.notifier.presence_book import GRACE, Book
@@ -103,8 +103,12 @@ class Presence:
             yield from self._told(tx, other, kept.get(other), [one])
 
     def forget(self, tx: NotifierUnit, person: str) -> None:
-        """The account is gone."""
-        tx.presences.forget(person)
+        """The account is gone; what is kept of it goes as soon as contacts know that nobody is there any more."""
+        kept = tx.presences.of([person]).get(person)
+        if kept is not None and kept.state != "offline":
+            self._unsettled.add(person)
+        else:
+            tx.presences.forget(person)
 
     # Inside.
 
@@ -122,17 +126,29 @@ class Presence:
         people = sorted(self._unsettled)[:MOST]
         rows = tx.presences.of(people)
         changed = [one for person in people for one in self._changed(person, rows.get(person), now)]
+        kept: list[Kept] = []
+        gone: list[Kept] = []
         effects: list[Effect] = []
         try:
             self._friends.check(tx)
             for one in changed:
+                if tx.people.active(one.person):
+                    kept.append(one)
+                elif one.state == "offline":
+                    gone.append(structs.replace(one, last_seen=0))
+                else:
+                    # Their sockets have not closed yet.
+                    self._unsettled.discard(one.person)
+            for one in (*kept, *gone):
                 # Nothing at all is told of who is not to be seen: the time of a change would say enough.
                 if tx.wishes.preferences(one.person).presence:
                     effects.extend(self._told(tx, one.person, one, self._friends.of(tx, one.person)))
         except Refusal as refusal:
             log.debug("presence waits for contacts: %s", refusal)
             return []
-        tx.presences.put(changed)
+        tx.presences.put(kept)
+        for one in gone:
+            tx.presences.forget(one.person)
         return effects
 
     def _changed(self, person: str, kept: Kept | None, now: int) -> list[Kept]:

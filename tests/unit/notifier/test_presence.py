@@ -17,6 +17,7 @@ from protocols.notifier import Attention, Device, Lease, Preferences, Typing
 from protocols.values import conversation_of, rfc3339
 from settings import Paths
 from storage import Database
+from storage.auth import AUTH
 from storage.notifier import NOTIFIER, NotifierUnit
 from tests.support.chat import BLOCKED, CONTACT, relate
 from tests.support.node import installation
@@ -235,11 +236,35 @@ async def test_new_contacts_are_told_of_each_other_and_nobody_else_is(desk: Desk
     assert await desk.wait(GRACE + 1) == [([ANN], {**offline, "user": BOB, "last_seen": ANY})]
 
 
+async def test_somebody_whose_account_ends_is_seen_to_leave_and_nothing_is_kept(desk: Desk, tmp_path: Path) -> None:
+    await desk.say(ann=[SEEN], bob=[SEEN])
+    auth = await Database.open(AUTH, tmp_path)
+    try:
+        await auth.run(lambda tx: tx.accounts.set_disabled(BOB, True))
+    finally:
+        await auth.close()
+
+    def forget(tx: NotifierUnit) -> Iterable[Effect]:
+        desk.presence.forget(tx, BOB)
+        desk.presence.forget(tx, DAN)
+        return ()
+
+    assert await desk.run(forget) == []
+    (told,) = await desk.wait(GRACE + 1, ann=[SEEN])
+    assert told == ([ANN], {"type": "presence", "user": BOB, "state": "offline"})
+    assert await desk.state(BOB) == ""
+    # A socket that has not heard of it yet.
+    assert await desk.wait(2, ann=[SEEN], bob=[SEEN], nobody=[SEEN]) == []
+    assert await desk.wait(GRACE + 1, ann=[SEEN]) == []
+    assert await desk.state(BOB) == await desk.state("nobody") == ""
+
+
 async def test_thousands_who_come_at_once_are_told_of_in_bounded_steps(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("actors.notifier.presence.MOST", 10)
     people = {f"p{number:03}": [SEEN] for number in range(95)}
+    await make_people(tmp_path, *people)
     await desk.wait(21, **people)
     kept = await desk.database.read(lambda tx: tx.presences.of(people))
     assert {one.state for one in kept.values()} == {"online"}
