@@ -6,9 +6,11 @@ from actors.notifier import following, messages
 from protocols.notifier import Device, MutePerson, Notice, NoticeData, SetPreferences
 from protocols.router import DeleteMessage
 from protocols.values import conversation_of
+from storage.messages import Draft
 from storage.notifier import NotifierUnit
 from storage.notifier_decisions import SPAN_MS
 from storage.notifier_notices import NOTICES_MOST
+from storage.router import RouterUnit
 from tests.support.chat import place
 from tests.support.notices import Office
 from tests.support.people import ANN, BOB, CAT
@@ -197,6 +199,31 @@ async def test_a_day_behind_is_one_notice_a_conversation_in_bounded_steps(
         assert places(notice) == (1, 20)
         (decision,) = await office.decisions(person)
         assert (decision.first, decision.last) == (1, 20)
+
+
+async def test_a_day_of_twenty_thousand_messages_is_one_step(office: Office) -> None:
+    def fill(tx: RouterUnit) -> None:
+        for one, other in ((ANN, BOB), (CAT, ANN)):
+            thread = tx.conversations.begin(one, other)
+            drafts = [Draft(thread, n, n, one, f"c{n}", b"f", n, "x", None) for n in range(1, messages.STEP // 2 + 1)]
+            end = tx.journal.next_change(len(drafts))
+            for draft, change in zip(drafts, range(end - len(drafts) + 1, end + 1), strict=True):
+                draft.change = change
+            tx.messages.add(drafts)
+            side = thread.side(one)
+            thread.seq = thread.version = side.last = len(drafts)
+            thread.change = end
+            tx.conversations.save([thread])
+
+    await office.house.database.run(fill)
+    await office.hint("router")
+    for person in (ANN, BOB):
+        (notice,) = await office.notices(person)
+        assert places(notice) == (1, messages.STEP // 2)
+        assert len(office.frames(person, "notice")) == len(await office.decisions(person)) == 1
+    place = await office.database.read(lambda tx: tx.cursors.of("router"))
+    assert place is not None
+    assert place.change == messages.STEP
 
 
 async def test_hints_rest_while_much_is_going_on_and_the_timer_does_not(
