@@ -36,8 +36,13 @@ class DeletedPushQueues(Fault):
 
     async def inject(self, world: World, dice: random.Random) -> str:
         del dice
-        count = await insist(lambda: delete_push_queues(world.installation.paths))
-        return f"{count} push queues were deleted"
+
+        async def some() -> int:
+            count = await delete_push_queues(world.installation.paths)
+            assert count, "no front is connected"
+            return count
+
+        return f"{await insist(some)} push queues were deleted"
 
 
 class DeletedExchange(Fault):
