@@ -173,10 +173,14 @@ class Person:
 
 
 class Wire:
-    """The way of a page's socket, which a test can stop: frames vanish, the connection stays."""
+    """The way of a page's socket, which a test can stop: frames vanish, the connection stays.
+
+    `lost`: types of frames that vanish on their way to the server.
+    """
 
     def __init__(self, page: Page) -> None:
         self.cut = False
+        self.lost: set[str] = set()
         self.sent: list[Any] = []
         self.way: WebSocketRoute | None = None
         page.route_web_socket("**/ws", self._route)
@@ -187,7 +191,7 @@ class Wire:
 
         def up(message: str | bytes) -> None:
             self.sent.append(json.loads(message))
-            if not self.cut:
+            if not self.cut and self.sent[-1]["type"] not in self.lost:
                 server.send(message)
 
         def down(message: str | bytes) -> None:

@@ -39,6 +39,22 @@ def test_a_dead_way_is_noticed_and_found_again(pair: Pair) -> None:
     assert sorted(ada.texts()) == sorted(noor.texts()) == ["are you there?", "into the void"]
 
 
+def test_what_was_read_just_as_the_way_died_is_told_again(pair: Pair) -> None:
+    ada, noor, conversation = pair
+    wire = Wire(ada.page)
+    ada.open(conversation)
+    noor.open(conversation)
+    ada.connected()
+    wire.lost.add("read")
+    noor.write("look")
+    ada.sees("look")
+    # Each look at the page lets it take its frames on.
+    eventually_sync(lambda: ada.page.evaluate("1") and wire.frames("read"), within=10)
+    wire.lost.clear()
+    wire.close(1012)
+    expect(noor.page.locator(".msg.own[data-state=read]")).to_have_count(1, timeout=15_000 * SCALE)
+
+
 def test_nothing_is_lost_or_doubled_when_the_router_is_killed_while_both_write(pair: Pair, house: House) -> None:
     ada, noor, conversation = pair
     ada.open(conversation)

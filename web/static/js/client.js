@@ -146,8 +146,7 @@ export class Client {
     await this.sync();
     if (again) await this.loadLists();
     this.on.online();
-    for (const one of this.store.conversations.values()) one.toldDelivered = 0;
-    this.deliveredSoon();
+    this.receiptsAgain();
     this.adopt();
   }
 
@@ -234,9 +233,20 @@ export class Client {
     this.pump();
     await this.sync();
     await this.loadLists();
+    this.receiptsAgain();
   }
 
   // Receipts
+
+  /** What was told on a connection that broke may have been lost with it. */
+  receiptsAgain() {
+    for (const one of this.store.conversations.values()) {
+      one.toldDelivered = 0;
+      // A mark as unread is younger than what it takes back.
+      if (!one.marked && (one.toldRead ?? 0) > one.confirmedRead) this.read(one.id, one.toldRead);
+    }
+    this.deliveredSoon();
+  }
 
   /** Cumulative, and coalesced over a short moment. */
   deliveredSoon() {
@@ -254,6 +264,8 @@ export class Client {
   read(id, seq) {
     if (!this.connection.write({ type: "read", conversation: id, seq })) return false;
     this.store.read(id, seq);
+    const conversation = this.store.get(id);
+    if (conversation) conversation.toldRead = Math.max(seq, conversation.toldRead ?? 0);
     return true;
   }
 

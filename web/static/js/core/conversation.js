@@ -14,6 +14,8 @@ export class Conversation {
     this.unreadFrom = 0;
     this.unreadFresh = new Set();
     this.myRead = 0;
+    // As the server has said it: what I read may be ahead of that, or have been lost on its way there.
+    this.confirmedRead = 0;
     this.marked = 0;
     this.myDelivered = 0;
     this.peerRead = 0;
@@ -44,6 +46,7 @@ export class Conversation {
     this.seq = Math.max(this.seq, item.seq);
     this.reached(item.version);
     this.myRead = Math.max(this.myRead, item.my_read);
+    this.confirmedRead = Math.max(this.confirmedRead, item.my_read);
     this.myDelivered = Math.max(this.myDelivered, item.my_delivered);
     this.peerRead = Math.max(this.peerRead, item.peer_read);
     this.peerDelivered = Math.max(this.peerDelivered, item.peer_delivered);
@@ -116,6 +119,7 @@ export class Conversation {
   receipt(user, delivered, read, marked = 0) {
     if (user === this.me) {
       this.myDelivered = Math.max(this.myDelivered, delivered);
+      this.confirmedRead = Math.max(this.confirmedRead, read);
       if (marked > 0) return this.mark(marked, read);
       this.readUpTo(read);
       return true;
