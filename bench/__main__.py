@@ -35,6 +35,7 @@ def main() -> int:
         contacts=args.contacts,
         workers=args.workers,
         bare=args.bare,
+        together=args.together,
         profile=args.profile,
     )
     before = load()
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--history", type=_numbers, default=(10_000, 1_000_000, 5_000_000), help="stored messages")
     parser.add_argument("--contacts", type=_numbers, default=(10, 1_000), help="contacts of each person of the pairs")
     parser.add_argument("--workers", type=int, default=2, help="processes of the load generator")
+    parser.add_argument("--together", action="store_true", help="sockets and chats on one installation: quicker")
     parser.add_argument("--profile", type=Path, metavar="FOLDER", help="look where the actors' time goes, by py-spy")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here, too")
     return parser

@@ -18,7 +18,7 @@ from drill.ledger import Sent, settle
 from drill.screen import Shown
 
 WARM_UP = 1.0
-"""Seconds of typing that count for nothing: caches fill, batches find their size."""
+"""Seconds of typing that count for nothing (no more than those that count): caches fill, batches find their size."""
 
 SPREAD = 0.1
 """Of all sockets: by how many of them the fronts may differ."""
@@ -82,7 +82,8 @@ async def many_pairs(fleet: Fleet, place: Place, pairs: Pairs, outstanding: int,
     spread = await _open(fleet, place, chats)
     members = await place.members()
     start = time.perf_counter() + BEGIN_IN
-    begin, stop = start + WARM_UP, start + WARM_UP + seconds
+    begin = start + min(WARM_UP, seconds)
+    stop = begin + seconds
     told, before, after, _ = await asyncio.gather(
         fleet.all([_chat(one, outstanding, start, stop) for one in chats], Told, seconds + SLACK),
         _cpu_at(begin, members),

@@ -49,7 +49,8 @@ def spans(runs: Sequence[Figures]) -> dict[str, Any]:
 def with_ratios(figures: dict[str, Any]) -> dict[str, Any]:
     """Set beside each figure that a bare loop has too how much of the bare loop it is: 1 is as good, 0.6 the aim.
 
-    `of_bare_loop` compares messages a second, or median times where the pace is given by the times.
+    `of_bare_loop` compares messages a second, or median times where the pace is given by the times;
+    `of_bare_loop_by_cpu` what the processor time a message would allow, which other work on the machine hardly moves.
     """
     for name, bare in list(figures.items()):
         ours = figures.get(name.removeprefix(BARE))
@@ -60,6 +61,8 @@ def with_ratios(figures: dict[str, Any]) -> dict[str, Any]:
         else:
             ratio = bare["p50_ms"] / ours["p50_ms"]
         ours["of_bare_loop"] = round(ratio, 2)
+        if "cpu_allows_a_second" in bare and "cpu_allows_a_second" in ours:
+            ours["of_bare_loop_by_cpu"] = round(ours["cpu_allows_a_second"] / max(1, bare["cpu_allows_a_second"]), 2)
     return figures
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from bench.chat import many_pairs, one_pair
+from bench.chat import Pairs, many_pairs, one_pair
 from bench.figures import BARE
 from bench.fleet import Fleet, running_fleet
 from bench.growth import grown
@@ -15,9 +15,12 @@ from bench.guests import GuestBook
 from bench.house import House, empty, running_house
 from bench.limits import bare_commit, bare_hop, bare_loop, bare_socket, generator_alone, strangers
 from bench.offline import absent, come_back
+from bench.orders import Guest
 from bench.sockets import idle_sockets
 
 PARTS = ("limits", "pair", "pairs", "sockets", "offline", "growth")
+CHATS = frozenset({"limits", "pair", "pairs"})
+WAITS = frozenset({"sockets", "offline"})
 USUAL = ("limits", "pair", "pairs", "sockets", "offline")
 ALONE_SECONDS = 4.0
 
@@ -25,6 +28,7 @@ ALONE_SECONDS = 4.0
 class Wanted(Struct, frozen=True, kw_only=True):
     """What to measure. `bare`: whether the chats are held against a bare loop of the same hops and commits.
 
+    `together`: all on one installation, which is quicker, and what comes first leaves its traces.
     `profile`: the folder for what py-spy sees of the actors while many pairs type, a folder for each number of
     outstanding messages; it takes processor time of its own.
     """
@@ -41,41 +45,66 @@ class Wanted(Struct, frozen=True, kw_only=True):
     contacts: tuple[int, ...]
     workers: int
     bare: bool = True
+    together: bool = False
     profile: Path | None = None
+
+
+class _Cast(Struct, frozen=True):
+    """Who chats: one pair by itself, and many for each number of outstanding messages."""
+
+    pair: tuple[Guest, Guest]
+    crowds: Mapping[int, Pairs]
 
 
 async def measure(wanted: Wanted) -> dict[str, Any]:
     """All figures by name."""
     figures: dict[str, Any] = {}
+    # Sockets in an installation of their own: memory that the chats have freed would hide what sockets take.
+    groups = [WAITS | CHATS] if wanted.together else [CHATS, WAITS]
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        if wanted.parts & {"limits", "pair", "pairs"}:
-            figures |= await _chats(Path(folder, "chats"), wanted)
-        # In an installation of its own: memory that the chats have freed would hide what sockets take.
-        if wanted.parts & {"sockets", "offline"}:
-            figures |= await _waits(Path(folder, "waits"), wanted)
+        for number, group in enumerate(groups):
+            if parts := wanted.parts & group:
+                figures |= await _measure(Path(folder, str(number)), wanted, parts)
     if "growth" in wanted.parts:
         figures |= await _growth(wanted)
     return figures
 
 
-async def _chats(folder: Path, wanted: Wanted) -> dict[str, Any]:
+async def _measure(folder: Path, wanted: Wanted, parts: frozenset[str]) -> dict[str, Any]:
+    """These parts, on one installation."""
     installation, book = empty(folder), GuestBook()
-    (pair,) = book.pairs(installation, 1)
-    crowds = {outstanding: book.pairs(installation, wanted.pairs) for outstanding in wanted.outstanding}
+    cast = _Cast(
+        book.pairs(installation, 1)[0],
+        {outstanding: book.pairs(installation, wanted.pairs) for outstanding in wanted.outstanding},
+    )
+    guests = book.invite(installation, wanted.sockets) if "sockets" in parts else []
+    away = [await absent(installation, book, waiting) for waiting in wanted.waiting if "offline" in parts]
     async with running_house(installation, book) as house, running_fleet(wanted.workers) as fleet:
-        figures = {"start": {"seconds_to_ready": round(house.seconds_to_ready, 2), **await house.memory()}}
-        if "limits" in wanted.parts:
-            figures |= await _limits(folder, house, fleet, wanted)
-        if wanted.bare:
-            figures |= await _bare_chats(folder, house, fleet, wanted)
-        if "pair" in wanted.parts:
-            figures["one pair"] = await one_pair(fleet, house.place(fleet), pair, wanted.messages)
-        if "pairs" in wanted.parts:
-            for outstanding, crowd in crowds.items():
-                name = f"{wanted.pairs} pairs x {outstanding}"
-                place = house.place(fleet, profile=wanted.profile and wanted.profile / str(outstanding))
-                figures[name] = await many_pairs(fleet, place, crowd, outstanding, wanted.seconds)
-        return {**figures, "after the chats": await house.memory()}
+        figures: dict[str, Any] = {}
+        if "sockets" in parts:
+            figures[f"{wanted.sockets} idle sockets"] = await idle_sockets(fleet, house, guests, wanted.calm)
+            await house.sockets(0)
+        for one in away:
+            figures[f"offline, {one.waiting} waiting"] = await come_back(fleet, house, one)
+        if parts & CHATS:
+            figures |= await _chats(folder, house, fleet, wanted, cast)
+        return figures
+
+
+async def _chats(folder: Path, house: House, fleet: Fleet, wanted: Wanted, cast: _Cast) -> dict[str, Any]:
+    figures: dict[str, Any] = {"start": {"seconds_to_ready": round(house.seconds_to_ready, 2), **await house.memory()}}
+    if "limits" in wanted.parts:
+        figures |= await _limits(folder, house, fleet, wanted)
+    if wanted.bare:
+        figures |= await _bare_chats(folder, house, fleet, wanted)
+    if "pair" in wanted.parts:
+        figures["one pair"] = await one_pair(fleet, house.place(fleet), cast.pair, wanted.messages)
+    if "pairs" in wanted.parts:
+        for outstanding, crowd in cast.crowds.items():
+            name = f"{wanted.pairs} pairs x {outstanding}"
+            place = house.place(fleet, profile=wanted.profile and wanted.profile / str(outstanding))
+            figures[name] = await many_pairs(fleet, place, crowd, outstanding, wanted.seconds)
+    return {**figures, "after the chats": await house.memory()}
 
 
 async def _limits(folder: Path, house: House, fleet: Fleet, wanted: Wanted) -> dict[str, Any]:
@@ -102,21 +131,6 @@ async def _bare_chats(folder: Path, house: House, fleet: Fleet, wanted: Wanted) 
                 crowd = strangers(wanted.pairs)
                 name = f"{BARE}{wanted.pairs} pairs x {outstanding}"
                 figures[name] = await many_pairs(fleet, place, crowd, outstanding, wanted.seconds)
-    return figures
-
-
-async def _waits(folder: Path, wanted: Wanted) -> Mapping[str, Any]:
-    installation, book = empty(folder), GuestBook()
-    figures: dict[str, Any] = {}
-    guests = book.invite(installation, wanted.sockets)
-    away = [await absent(installation, book, waiting) for waiting in wanted.waiting]
-    async with running_house(installation, book) as house, running_fleet(wanted.workers) as fleet:
-        if "sockets" in wanted.parts:
-            figures[f"{wanted.sockets} idle sockets"] = await idle_sockets(fleet, house, guests, wanted.calm)
-            await house.sockets(0)
-        if "offline" in wanted.parts:
-            for one in away:
-                figures[f"offline, {one.waiting} waiting"] = await come_back(fleet, house, one)
     return figures
 
 

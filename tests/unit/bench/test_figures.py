@@ -22,13 +22,14 @@ def test_more_messages_and_less_time_make_a_larger_share_of_the_bare_loop() -> N
         {
             "bare loop: one pair": {"p50_ms": 1.2},
             "one pair": {"p50_ms": 1.5},
-            "bare loop: 50 pairs x 20": {"delivered_a_second": 20_000, "p50_ms": 50.0},
-            "50 pairs x 20": {"delivered_a_second": 13_000, "p50_ms": 10.0},
+            "bare loop: 50 pairs x 20": {"delivered_a_second": 20_000, "p50_ms": 50.0, "cpu_allows_a_second": 30_000},
+            "50 pairs x 20": {"delivered_a_second": 13_000, "p50_ms": 10.0, "cpu_allows_a_second": 15_000},
             "bare loop: alone": {"p50_ms": 1.0},
         }
     )
     assert figures["one pair"]["of_bare_loop"] == 0.8
     assert figures["50 pairs x 20"]["of_bare_loop"] == 0.65
+    assert figures["50 pairs x 20"]["of_bare_loop_by_cpu"] == 0.5
 
 
 def test_stages_and_what_remains_add_up_to_the_whole_way() -> None:
