@@ -1,7 +1,8 @@
 """One person's page, as lean as it can be: while the clock runs no frame is parsed beyond its first bytes.
 
-It sends receipts as the page does, coalesced: `delivered` after 150 ms, `read` for what was in view a second ago. It
-does not read on in the log every 500 pushes, as a page does to move its token: no person gets hundreds a second.
+It sends receipts as the page does, coalesced: `delivered` after 150 ms, `read` for what was in view a second ago; and
+it says which conversation is in view. It does not read on in the log every 500 pushes, as a page does to move its
+token: no person gets hundreds a second.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from bench.orders import Guest, Sending
 from bench.wire import Wire, connected
 from drill.ledger import Sent
 from drill.screen import Shown
+from protocols.values import conversation_of
 
 DELIVERED_WAIT: Final = 0.150
 READ_WAIT: Final = 1.0
@@ -77,6 +79,7 @@ class Device:
         self._read: asyncio.TimerHandle | None = None
         self._news = asyncio.Event()
         self._awaited = 0
+        self._viewed = ""
         self._sending: Sending | None = None
         self._template = b""
         self._pending = 0
@@ -90,6 +93,8 @@ class Device:
             self._wire = await connected(port, self._token, self._heard)
             self._wire.closed.add_done_callback(self._lost)
             await self._unless_trouble(self._hello)
+        self._wire.send(b'{"type":"attention","visible":true}')
+        self._flush()
 
     def close(self) -> None:
         for timer in (self._delivered, self._read):
@@ -110,6 +115,7 @@ class Device:
         )
         self._pending = 0
         self._quiet.clear()
+        self._view(conversation_of(self.user, sending.to))
         self._pump(now)
         self._flush()
 
@@ -177,8 +183,16 @@ class Device:
         if self._wire is None or not self._shown:
             return
         place = _decode_place(self._shown[count - 1][1])
+        if place.conversation != self._viewed:
+            self._view(place.conversation)
         self._wire.send(b'{"type":"%b","conversation":"%b","seq":%d}' % (kind, place.conversation.encode(), place.seq))
         self._flush()
+
+    def _view(self, conversation: str) -> None:
+        """Say which conversation is in view: nobody needs to be told of messages that they look at."""
+        self._viewed = conversation
+        if self._wire is not None:
+            self._wire.send(b'{"type":"attention","visible":true,"conversation":"%b"}' % conversation.encode())
 
     def _flush(self) -> None:
         if self._wire is not None:
