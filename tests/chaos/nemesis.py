@@ -7,6 +7,7 @@ import random
 import signal
 from collections.abc import Callable, Mapping, Sequence
 
+from drill.waiting import until
 from tests.chaos import bad_network
 from tests.chaos.fault import Fault, World
 from tests.chaos.record import Did
@@ -16,23 +17,36 @@ from tests.support.waiting import SCALE
 THERE_WITHIN = 60.0
 """Seconds for a victim to have a process: the broker needs some after a crash, more while others work."""
 FAULT_WITHIN = 120.0
+UNFELT = 5
+"""So many steps in a row may fall into an outage; then messages are waited for, or a slow machine would lie still all
+the while, and there would be nothing to lose."""
+FELT_WITHIN = 30.0
 RETRY = 0.05
 
 
 class Nemesis:
     """`troubles` says what could not be done or taken back.
 
-    `tell` takes records for the log, `clock` gives its seconds.
+    `tell` takes records for the log, `clock` gives its seconds; `answered` is how many messages have their tick so far.
     """
 
     def __init__(
-        self, world: World, faults: Sequence[Fault], tell: Callable[[Did], None], clock: Callable[[], float]
+        self,
+        world: World,
+        faults: Sequence[Fault],
+        *,
+        tell: Callable[[Did], None],
+        clock: Callable[[], float],
+        answered: Callable[[], int],
     ) -> None:
         self.troubles: list[str] = []
         self._world = world
         self._faults: Mapping[str, Fault] = {fault.name: fault for fault in faults}
         self._tell = tell
         self._clock = clock
+        self._answered = answered
+        self._last_answered = 0
+        self._unfelt = 0
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self, steps: Sequence[Step]) -> None:
@@ -43,12 +57,21 @@ class Nemesis:
                 # By the clock, but a step that had to wait for its victim does not make the next ones hurry.
                 due = max(due + step.wait, self._clock())
                 await asyncio.sleep(due - self._clock())
+                await self._let_live()
                 await self._do(number, step)
             await asyncio.gather(*self._under_way)
         finally:
             for task in self._under_way:
                 task.cancel()
             await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _let_live(self) -> None:
+        now = self._answered()
+        self._unfelt = self._unfelt + 1 if now == self._last_answered else 0
+        if self._unfelt >= UNFELT:
+            await until(lambda: self._answered() != now, FELT_WITHIN * SCALE)
+            self._unfelt = 0
+        self._last_answered = self._answered()
 
     async def _do(self, number: int, step: Step) -> None:
         try:

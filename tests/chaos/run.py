@@ -92,7 +92,9 @@ class _Run:
             try:
                 async with crowd:
                     world.clients = crowd.devices
-                    nemesis = Nemesis(world, faults, self._write, self._clock)
+                    nemesis = Nemesis(
+                        world, faults, tell=self._write, clock=self._clock, answered=lambda: crowd.acknowledged
+                    )
                     await self._chat(crowd, nemesis)
                     await self._settle(world, crowd, nemesis, sampling)
             finally:
