@@ -8,20 +8,20 @@ and a new one begins: half a connection is worse than none.
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
+from aiormq.channel import Channel
 from aiormq.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError, PublishError
-from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from actors.runtime import topology
 from actors.runtime.amqp.faults import Transport, as_unreachable, reported
+from actors.runtime.amqp.publishing import Publisher
 from actors.runtime.broker import (
     PERSISTENT,
-    TRANSIENT,
     Busy,
     Delivery,
     NoSuchQueue,
@@ -58,7 +58,7 @@ class Life:
         async with asyncio.timeout(CONNECT_TIMEOUT):
             consuming = await self._connect(url("sub"))
             publishing = await self._connect(url("pub"))
-            self._publish_channel = await self._open(publishing)
+            self._publisher = Publisher(cast("Channel", await self._open(publishing)), self._user)
             # On the consuming connection, which the broker goes on reading under a memory alarm.
             self._declare_channel = await self._open(consuming)
             self._consume_channel = await self._open(consuming)
@@ -189,23 +189,9 @@ class Life:
             task.exception()
 
     async def publish(self, mail: Outgoing) -> None:
-        properties = Basic.Properties(
-            delivery_mode=PERSISTENT if mail.durable else TRANSIENT,
-            user_id=self._user,
-            expiration=None if mail.expires_ms is None else str(max(1, mail.expires_ms)),
-            # message_id stays the library's own, fresh for each attempt: it matches returned mail by it, and with
-            # two of the same a lost one would be reported as taken.
-        )
         async with as_unreachable():
             try:
-                await self._publish_channel.basic_publish(
-                    mail.body,
-                    exchange=mail.exchange,
-                    routing_key=mail.key,
-                    properties=properties,
-                    mandatory=mail.must_arrive,
-                    timeout=CONFIRM_TIMEOUT,
-                )
+                await self._publisher.publish(mail, CONFIRM_TIMEOUT)
             except PublishError as error:
                 raise NoSuchQueue(mail.key) from error
             except DeliveryError as error:
