@@ -1,7 +1,8 @@
 """Two people with two devices each send, delete, read, read in private and mark, in any order: what counts as unread.
 
 The model writes down what happened and looks through all of it each time. Beside it stand the devices: one of each
-person lives by pushes alone, the other by pages of sync alone; what they can count must be what the server counts.
+person lives by pushes alone, the other by pages of sync alone, and a third is new each time; what they can count must
+be what the server counts.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ PEER = {ANN: BOB, BOB: ANN}
 CONVERSATION = conversation_of(ANN, BOB)
 
 who = st.sampled_from([ANN, BOB])
-seqs = st.integers(1, 8)
+seqs = st.integers(1, 5)
 
 
 class Model:
@@ -44,7 +45,7 @@ class Model:
 
     def do_read(self, person: str, seq: int, *, private: bool) -> None:
         seq = min(seq, self.latest(PEER[person]))
-        if self.mark[person] and seq >= self.mark[person]:
+        if seq >= self.mark[person]:
             self.mark[person] = 0
         if seq > self.read[person]:
             self.read[person] = seq
@@ -103,6 +104,10 @@ class Unread(RuleBasedStateMachine):
         self.model = Model()
         self.pushed = {person: Device(person) for person in PEER}
         self.synced = {person: Device(person) for person in PEER}
+        # Most of what can go wrong takes something to be read, and read again.
+        self.send([ANN, BOB, ANN, BOB, ANN])
+        for person in PEER:
+            self.read(person, [(4, False)])
 
     def teardown(self) -> None:
         if hasattr(self, "house"):
@@ -135,6 +140,11 @@ class Unread(RuleBasedStateMachine):
         self.make([(person, MarkUnread(conversation=CONVERSATION, seq=seq))])
         self.model.do_mark(person, seq)
 
+    @rule(person=who, beside=st.integers(-1, 1), private=st.booleans())
+    def read_at_the_mark(self, person: str, beside: int, private: bool) -> None:
+        """Or just beside it, where chance would seldom come."""
+        self.read(person, [(max(0, self.model.mark[person] + beside), private)])
+
     @rule(person=who, limit=st.integers(1, 3))
     def sync(self, person: str, limit: int) -> None:
         self.read_on(self.synced[person], limit)
@@ -149,6 +159,10 @@ class Unread(RuleBasedStateMachine):
                 assert (one.unread, one.peer_read) == expected
                 assert (one.my_read, one.unread_from) == (self.model.read[person], self.model.mark[person])
             assert (self.pushed[person].unread, self.pushed[person].peer_read) == expected
+            new = Device(person)
+            while self.read_on(new, 99):
+                pass
+            assert (new.unread, new.peer_read) == expected
 
     @rule(person=who)
     def catch_up(self, person: str) -> None:
