@@ -297,18 +297,20 @@ class World:
             "SELECT id, version, low, low_delivered, low_read, high, high_delivered, high_read FROM conversation"
         ).fetchall()
         return all(
-            device.screen.versions.get(row[0], 0) == row[1]
-            and device.receipts.get((row[0], row[2]), (0, 0)) == row[3:5]
-            and device.receipts.get((row[0], row[5]), (0, 0)) == row[6:8]
-            and (
-                given_up
-                or self.claims.get((device.person, row[0]), (0, 0))[1]
-                == (row[4] if device.person == row[2] else row[7])
+            device.screen.versions.get(conversation, 0) == version
+            and device.receipts.get((conversation, low), (0, 0)) == low_at
+            and device.receipts.get((conversation, high), (0, 0)) == high_at
+            and (given_up or self._claim(device.person, conversation) == (low_at if device.person == low else high_at))
+            for conversation, version, low, low_at, high, high_at in (
+                (*row[:3], row[3:5], row[5], row[6:8]) for row in rows
             )
             for device in self.devices
-            for row in rows
-            if device.person in {row[2], row[5]}
+            if device.person in {low, high}
         )
+
+    def _claim(self, person: str, conversation: str) -> tuple[int, int]:
+        delivered, read = self.claims.get((person, conversation), (0, 0))
+        return max(delivered, read), read
 
     async def _tear_down(self) -> None:
         for process in (self.router, *self.fronts.values()):
