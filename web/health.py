@@ -65,6 +65,7 @@ async def _see_who_was_ready(services: Services) -> None:
         "auth": services.auth,
         "contacts": services.contacts,
         "router": services.router,
+        "notifier": services.notifier,
     }
     for name in OWNERS:
         if name in services.hub.sources:

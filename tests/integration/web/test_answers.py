@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from protocols.errors import Refusal
 from protocols.mail import FrontBeat
+from settings.owners import OWNERS
 from tests.support.house import PASSWORD, House, open_house
 from tests.support.waiting import SCALE
 from web.security import CSP
@@ -199,6 +200,20 @@ async def test_readiness_follows_the_actors(house: House) -> None:
     status, answer = await house.call("GET", "/readyz")
     assert (status, answer["status"]) == (503, "cut off")
     assert (await house.call("GET", "/healthz"))[0] == 200
+
+
+@pytest.mark.parametrize("name", OWNERS)
+async def test_a_front_that_never_heard_an_owner_tells_of_it_all_the_same(house: House, name: str) -> None:
+    services = house.front._server.services
+    # As if the front had been started while that owner was stopped, and some beats ago.
+    services.hub.sources.clear()
+    services.hub._born -= 60
+    for owner in house.owners.values():
+        if owner.name != name:
+            owner.beat()
+    status, answer = await house.call("GET", "/readyz")
+    assert (status, answer["status"]) == (200, "degraded")
+    assert [row["name"] for row in answer["actors"] if row["state"] == "down"] == [name]
 
 
 async def test_metrics_tell_of_actors_requests_and_sockets(house: House) -> None:
