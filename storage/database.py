@@ -254,6 +254,8 @@ def _transient(error: sqlite3.OperationalError) -> bool:
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_NOMEM,
+        # A reader that lost its race with writers who come and go a hundred times over.
+        sqlite3.SQLITE_PROTOCOL,
     }
 
 

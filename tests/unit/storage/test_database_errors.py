@@ -1,0 +1,53 @@
+"""Which of SQLite's errors may be tried again, and which are a fault of ours."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from protocols.errors import Refusal
+from storage import Database, Reader
+from storage.contacts import CONTACTS, ContactsUnit
+
+
+def failing(code: int, text: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.fixture
+async def reader(tmp_path: Path) -> AsyncIterator[Reader[ContactsUnit]]:
+    database = await Database.open(CONTACTS, tmp_path)
+    one = Reader(CONTACTS, tmp_path)
+    yield one
+    await one.close()
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, "database is locked"),
+        (sqlite3.SQLITE_FULL, "database or disk is full"),
+        (sqlite3.SQLITE_IOERR_READ, "disk I/O error"),
+        (sqlite3.SQLITE_PROTOCOL, "locking protocol"),
+    ],
+)
+async def test_what_passes_by_itself_is_unavailable_and_the_next_read_succeeds(
+    reader: Reader[ContactsUnit], code: int, text: str
+) -> None:
+    def work(_: ContactsUnit) -> None:
+        raise failing(code, text)
+
+    with pytest.raises(Refusal) as caught:
+        await reader.read(work)
+    assert caught.value.code == "unavailable"
+    assert await reader.read(lambda tx: tx.journal.change()) == 0
+
+
+async def test_a_wrong_statement_is_a_fault_and_no_excuse(reader: Reader[ContactsUnit]) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        await reader.read(lambda tx: tx.connection.execute("SELECT nothing FROM nowhere"))
+    assert await reader.read(lambda tx: tx.journal.change()) == 0
