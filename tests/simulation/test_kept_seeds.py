@@ -9,6 +9,7 @@ KEPT = {
     90: "the same, with a wide window and router stopped in between",
     539: "sockets told the same again to a lane that had no room for it",
     4523: "mail was lost with a mailbox that was deleted before router had read it once",
+    2603: "a copy of an answered send let later ones overtake one that was lost",
     5113: "several resyncs filled a lane with copies",
     25476: "a receipt was still on its way through a stalled connection",
 }
