@@ -11,12 +11,16 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from protocols.errors import Refusal
 from protocols.frames import ActorFrame, ActorState
 from protocols.mail import Beat, Command, FrontBeat, FrontMail, Outcome, Push, PushBatch
 from settings.owners import OWNERS
 
 BEATS_MISSED: Final = 3
 """An owner that is silent for so many beats is down."""
+
+KEPT_WITHIN: Final = 2.0
+"""Seconds for the broker to take what nobody waits for any longer."""
 
 RESYNC_SPREAD: Final = 3.0
 RESYNC_STEP: Final = 0.002
@@ -69,6 +73,8 @@ class Teller(Protocol):
         correlation: str,
         after: str = "",
     ) -> None: ...
+
+    async def kept(self, to: str, within: float) -> bool: ...
 
 
 class _Answer:
@@ -207,22 +213,26 @@ class Hub:
         person: str,
         within: float,
     ) -> Outcome | None:
-        """Tell an owner a durable command and wait `within` seconds for its outcome; at once when the owner is down.
+        """Tell an owner a durable command and wait `within` seconds for its outcome; not while the owner is down.
 
-        None: it was taken and will be done. Raises Refusal("unavailable") when it was not taken.
+        None: the broker has it, and it will be done. Raises Refusal("unavailable") when the broker does not take it,
+        for now: it may be done later all the same, so repeat it with the same id.
         """
         answer = _Answer()
         correlation = self._correlation()
         self._teller.tell(to, command, id=id, person=person, correlation=correlation)
-        if self.state(to) == "down":
-            return None
-        self._waiting[correlation] = (answer, 0)
-        try:
-            return await asyncio.wait_for(answer.future, within)
-        except TimeoutError:
-            return None
-        finally:
-            self._waiting.pop(correlation, None)
+        if self.state(to) != "down":
+            self._waiting[correlation] = (answer, 0)
+            try:
+                return await asyncio.wait_for(answer.future, within)
+            except TimeoutError:
+                """Nobody knows yet what becomes of it."""
+            finally:
+                self._waiting.pop(correlation, None)
+        # What is in this process alone must not be promised: it ends with the process.
+        if not await self._teller.kept(to, KEPT_WITHIN):
+            raise Refusal("unavailable")
+        return None
 
     def forget(self, port: Port) -> None:
         """Outcomes that the port waits for are no longer wanted."""

@@ -36,6 +36,12 @@ class Post(Protocol):
         Refusal("unavailable") at the bound, when nothing was taken.
         """
 
+    async def kept(self, to: str, within: float) -> bool:
+        """Whether all that was told to an owner so far is with the broker, or came to be within so many seconds.
+
+        Until then it is in this process alone, and may end with it.
+        """
+
     async def ask(
         self,
         to: str,

@@ -94,6 +94,16 @@ class PostRoom(Post):
             self._new_lane.set()
         lane.put(item)
 
+    async def kept(self, to: str, within: float) -> bool:
+        lane = self._lanes.get(to)
+        try:
+            async with asyncio.timeout(within):
+                if lane is not None:
+                    await lane.kept()
+        except TimeoutError:
+            return False
+        return True
+
     async def ask(
         self,
         to: str,
@@ -237,6 +247,9 @@ class Lane:
         self._sender = sender
         self._queue: deque[Item] = deque()
         self._bytes = 0
+        self._put = 0
+        self._taken = 0
+        self._marks: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._some = asyncio.Event()
         self.empty = asyncio.Event()
         self.empty.set()
@@ -246,9 +259,17 @@ class Lane:
         if len(self._queue) >= LANE_COMMANDS or self._bytes >= LANE_BYTES:
             raise Refusal("unavailable", f"Too much is waiting for {self._to}.", retry_after=2)
         self._queue.append(item)
+        self._put += 1
         self._bytes += len(item.command)
         self._some.set()
         self.empty.clear()
+
+    async def kept(self) -> None:
+        """Return when the broker has confirmed all that was put so far."""
+        if self._queue:
+            mark: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._marks.append((self._put, mark))
+            await mark
 
     async def run(self, broker: Broker) -> None:
         queue = topology.mailbox(self._settings.broker, self._to)
@@ -259,6 +280,12 @@ class Lane:
             await self._until_confirmed(broker, Outgoing("", queue, body, durable=True, must_arrive=True))
             for _ in items:
                 self._bytes -= len(self._queue.popleft().command)
+            self._taken += len(items)
+            while self._marks and self._marks[0][0] <= self._taken:
+                mark = self._marks.popleft()[1]
+                # Whoever waited may have given up.
+                if not mark.done():
+                    mark.set_result(None)
             if not self._queue:
                 self._some.clear()
                 self.empty.set()

@@ -134,6 +134,9 @@ class LocalPost(Post):
             _Told(self._work(to, command, id, person, correlation, after=after), correlation)
         )
 
+    async def kept(self, to: str, within: float) -> bool:  # noqa: ARG002  (mail in memory is there at once)
+        return self.reachable
+
     async def ask(
         self,
         to: str,

@@ -72,6 +72,31 @@ def test_order_holds_and_nothing_is_left_out_whatever_the_broker_does(
     assert all(mail.durable and mail.must_arrive for mail in broker.attempts)
 
 
+async def marked() -> None:
+    broker = MemoryBroker()
+    one = lane()
+    await one.kept()
+    one.put(item(0))
+    running = asyncio.create_task(one.run(broker))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(5):
+            await one.kept()
+    waiting = asyncio.create_task(one.kept())
+    await asyncio.sleep(0)
+    one.put(item(1))
+    broker.fates.extend(["taken", "busy"])
+    broker.connect()
+    await waiting
+    assert arrived(broker) == [0]
+    await one.kept()
+    assert arrived(broker) == [0, 1]
+    running.cancel()
+
+
+def test_who_asks_whether_it_is_kept_hears_so_once_the_broker_has_it() -> None:
+    run_virtually(marked())
+
+
 async def bounded() -> None:
     one = lane()
     for number in range(LANE_COMMANDS):

@@ -49,6 +49,7 @@ class World:
         self.mail: list[tuple[str, Command[Any], str, str, str]] = []
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.full = False
+        self.taken = True
         self.hub = Hub(
             self,
             monotonic=lambda: self.now,
@@ -72,6 +73,9 @@ class World:
         if self.full:
             raise Refusal("unavailable")
         self.mail.append((to, command, id, person, correlation))
+
+    async def kept(self, to: str, within: float) -> bool:  # noqa: ARG002  (the broker takes it at once, or never)
+        return self.taken
 
     def port(self, user: str, session: str = "s", address: str | None = None) -> FakePort:
         port = FakePort(user, session, address)
@@ -311,3 +315,13 @@ async def test_http_waits_for_an_outcome_or_learns_that_it_is_queued(world: Worl
     assert await world.hub.told("router", SEND, id="c", person="ann", within=600) is None
     assert len(world.mail) == 3
     assert world.hub.waiting == 0
+
+
+@pytest.mark.parametrize("state", ["running", "stopping"])
+async def test_a_program_is_promised_nothing_that_the_broker_does_not_have(world: World, state: str) -> None:
+    world.beat(state=state)
+    world.taken = False
+    with pytest.raises(Refusal) as caught:
+        await world.hub.told("router", SEND, id="c", person="ann", within=0.001)
+    assert caught.value.code == "unavailable"
+    assert not world.hub.waiting

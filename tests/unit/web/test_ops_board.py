@@ -59,6 +59,9 @@ class Nobody:
     ) -> None:
         raise AssertionError(f"told {to} {command} {id} {person} {correlation} {after}")
 
+    async def kept(self, to: str, within: float) -> bool:
+        raise AssertionError(f"asked for {to} within {within}")
+
 
 def made(source: Source, **ops: object) -> tuple[Board, Hub]:
     loop = asyncio.get_running_loop()
