@@ -11,6 +11,9 @@ from protocols.errors import Refusal
 from web.dispatch import failure, shown
 from web.templates import page
 
+CLIENT_GONE: Final = 499
+"""What nginx counts such a request as."""
+
 log: Final = logging.getLogger(__name__)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,8 +31,8 @@ async def answer_errors(request: web.Request, handler: _Handler) -> web.StreamRe
             raise
         return _answer(request, _refusal(error), allow=error.headers.get("Allow"))
     except ConnectionError:
-        # The client has gone; nobody reads the answer.
-        raise
+        # The client has gone; nobody reads the answer. Raised on, it would be logged as a fault of ours.
+        return web.Response(status=CLIENT_GONE)
     except Exception:
         mark = secrets.token_hex(6)
         log.exception("request failed", extra={"mark": mark, "method": request.method, "route": template(request)})

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -317,6 +318,34 @@ async def test_a_contact_hears_at_once_that_somebody_asked(house: House) -> None
         await ann.call("POST", "/api/v1/contacts/requests", {"user_id": bob.id})
         frame = await his.next("contact")
         assert (frame["user"]["id"], frame["relation"]) == (ann.id, "incoming")
+
+
+async def test_clients_that_give_up_in_the_handshake_are_no_faults(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann, _ = await two(house)
+    port = int(house.url.rpartition(":")[2])
+    lines = [
+        "GET /ws HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+        f"Sec-WebSocket-Protocol: {SUBPROTOCOL}",
+        f"Authorization: {ann.bearer['Authorization']}",
+    ]
+    for steps in range(40):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        # Somewhere in between its request has been read and is not answered yet.
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        writer.transport.abort()
+    async with ann.socket() as hers:
+        await hers.send(type="ping", id="p")
+        await hers.next("pong")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_the_subprotocol_is_named_and_frames_are_text(house: House) -> None:
