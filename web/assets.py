@@ -51,7 +51,11 @@ class Assets:
         version, _, rest = name.partition("/")
         versioned = version == self.version
         # A page of the version before this one may still load its modules: it gets today's.
-        file = self._files.get(rest) or self._files.get(name)
+        return self.answer(request, rest if rest in self._files else name, versioned=versioned)
+
+    def answer(self, request: web.Request, name: str, *, versioned: bool) -> web.Response:
+        """A file; `versioned` when its address changes with it. Raises HTTPNotFound for one that is not there."""
+        file = self._files.get(name)
         if file is None:
             raise web.HTTPNotFound
         headers = {hdrs.ETAG: f'"{file.tag}"', hdrs.CACHE_CONTROL: FOR_EVER if versioned else "no-cache"}

@@ -88,6 +88,11 @@ async def _ops(request: web.Request) -> web.StreamResponse:
     return page(request, "ops.html", {"boot": boot})
 
 
+async def _worker(request: web.Request) -> web.StreamResponse:
+    """The service worker: what it may see of the origin ends at its own folder, so it stands at the root."""
+    return request.app[ASSETS].answer(request, "sw.js", versioned=False)
+
+
 def relative(target: str) -> str:
     """Where to go after signing in: a path of ours, or home. Pure.
 
@@ -180,5 +185,6 @@ PAGES: Final = (
     ("GET", "/contacts", _contacts),
     ("GET", "/settings", _settings),
     ("GET", "/ops", _ops),
+    ("GET", "/sw.js", _worker),
 )
 """Method, path and handler. None of the pages changes data but by signing in."""

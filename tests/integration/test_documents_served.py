@@ -10,7 +10,7 @@ from tests.support.schema import Json, check, undeclared
 V1 = "/api/v1"
 PAGES = {
     *("/", "/login", "/register", "/logout", "/chat", "/chat/{id}", "/contacts", "/settings", "/favicon.ico", "/ws"),
-    *("/ops", "/ws/ops"),
+    *("/ops", "/ws/ops", "/sw.js"),
 }
 
 

@@ -31,6 +31,20 @@ FLAGS = [
 ]
 
 
+AWAY = """hidden => {
+    document.hasFocus = () => false;
+    Object.defineProperty(document, "visibilityState", {value: hidden ? "hidden" : "visible", configurable: true});
+    window.dispatchEvent(new Event("blur"));
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+BACK = """() => {
+    delete document.hasFocus;
+    delete document.visibilityState;
+    document.dispatchEvent(new Event("visibilitychange"));
+    window.dispatchEvent(new Event("focus"));
+}"""
+
 FAULTS = """() => {
     const shown = element => element.checkVisibility({visibilityProperty: true}) && element.offsetWidth > 0;
     const all = [...document.querySelectorAll("body *")].filter(shown);
@@ -116,6 +130,14 @@ class Person:
         self.page.click("[type=submit]")
         self.page.wait_for_url("**/chat")
 
+    def log_in(self) -> None:
+        """As somebody who is registered already."""
+        self.page.goto(f"{self.house.origin}/login")
+        self.page.fill("#username", self.username)
+        self.page.fill("#password", PASSWORD)
+        self.page.click("[type=submit]")
+        self.page.wait_for_url("**/chat")
+
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """A request as the page makes them: same origin, by cookie. Raises on anything but success."""
         return self.page.evaluate(
@@ -165,6 +187,13 @@ class Person:
 
     def sees(self, text: str, within: float = 10.0) -> None:
         self.page.locator(".msg .body", has_text=text).first.wait_for(timeout=within * 1000 * SCALE)
+
+    def look_away(self, *, hidden: bool = False) -> None:
+        """To another window, or (`hidden`) another tab, until the page is loaded anew or looked at again."""
+        self.page.evaluate(AWAY, hidden)
+
+    def look_back(self) -> None:
+        self.page.evaluate(BACK)
 
     def states(self) -> list[str]:
         """What became of each message of mine that is on the page."""

@@ -48,14 +48,18 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 def meet(chromium: Browser, house: House) -> Iterator[Meet]:
     """`meet("Ada")` is somebody new called Ada7 or so, signed in, in a browser of their own.
 
-    Afterwards nobody's console may have complained: a CSP report or an uncaught error fails the test.
+    `meet(ada.name, again=True)` is a further device of somebody who was met. Afterwards nobody's console may have
+    complained: a CSP report or an uncaught error fails the test.
     """
     met: list[Person] = []
 
-    def make(name: str, **context: Any) -> Person:
-        one = person(chromium, house, f"{name}{next(_numbers)}", **context)
+    def make(name: str, *, again: bool = False, **context: Any) -> Person:
+        one = person(chromium, house, name if again else f"{name}{next(_numbers)}", **context)
         met.append(one)
-        one.register()
+        if again:
+            one.log_in()
+        else:
+            one.register()
         return one
 
     yield make

@@ -14,9 +14,13 @@ const SYNC_AGAIN_MS = 3_000;
 const SYNC_AFTER_PUSHES = 500;
 const PAGE = 50;
 const PAGE_MOST = 200;
+const PAGES_BACK = 5;
 
 export class Client {
-  /** `on.outbox(entry, what)` hears what became of an entry: "added", "stored", "failed", "refused", "gone". */
+  /**
+   * `on.outbox(entry, what)` hears what became of an entry: "added", "stored", "failed", "refused", "gone". `on.hello`,
+   * `on.frame` and `on.resynced` hear what the server says, once it was taken in here.
+   */
   constructor({ store, api, disk, url, on }) {
     this.store = store;
     this.api = api;
@@ -141,6 +145,7 @@ export class Client {
     this.store.rename(hello.user);
     for (const { name, state } of hello.actors) this.store.actor(name, state);
     this.outbox.opened(hello.in_flight);
+    this.on.hello(hello);
     this.pump();
     const again = this.token !== null;
     await this.sync();
@@ -216,6 +221,7 @@ export class Client {
     else if (frame.type === "actor") store.actor(frame.name, frame.state);
     else if (frame.type === "contact" && store.contact(frame)) this.loadLists();
     else if (frame.type === "resync") this.resync();
+    this.on.frame(frame);
     this.pushes += 1;
     // Moves the token on now and then, so that a reconnect after a long day does not read that whole day.
     if (this.pushes >= SYNC_AFTER_PUSHES) this.sync();
@@ -234,6 +240,7 @@ export class Client {
     await this.sync();
     await this.loadLists();
     this.receiptsAgain();
+    this.on.resynced();
   }
 
   // Receipts
@@ -272,6 +279,15 @@ export class Client {
   /** From the place `seq` on it counts as unread, for me alone. What comes of it is pushed to all my devices. */
   markUnread(id, seq) {
     return this.command("PUT", `/conversations/${id}/unread`, { seq });
+  }
+
+  /** The place of the newest message of the other that is not deleted, or 0. */
+  async lastOfPeer(id) {
+    const log = this.store.openLog(id);
+    const theirs = () => [...log.rows.values()].filter((row) => row.sender !== this.store.me.id && !row.deleted);
+    const newest = () => theirs().reduce((highest, row) => Math.max(highest, row.seq), 0);
+    for (let left = PAGES_BACK; left > 0 && newest() === 0 && !log.complete; left -= 1) await this.older(id, PAGE_MOST);
+    return newest();
   }
 
   // The outbox

@@ -31,6 +31,14 @@ export function shortOf(at, now = new Date()) {
   return moment.getFullYear() === now.getFullYear() ? dayMonth.format(moment) : dayMonthYear.format(moment);
 }
 
+/** When somebody was last there: today and yesterday with the time, before that the day. */
+export function lastSeen(at, now = new Date()) {
+  const days = daysAgo(at, now);
+  if (days <= 0) return say("presence.seen.today", { time: timeOf(at) });
+  if (days === 1) return say("presence.seen.yesterday", { time: timeOf(at) });
+  return say("presence.seen", { time: shortOf(at, now) });
+}
+
 /** For a separator between days: Today, Yesterday, Monday 12 March. */
 export function dayLabel(at, now = new Date()) {
   const moment = new Date(at);

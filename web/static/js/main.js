@@ -1,15 +1,20 @@
 // Where the page begins: puts the parts together, follows the address, and keeps the title honest.
 
+import { Announcer } from "./announcer.js";
 import { Client } from "./client.js";
 import { mint } from "./core/ids.js";
 import { Store } from "./core/store.js";
 import { Api } from "./io/api.js";
+import { Attention } from "./io/attention.js";
+import { Bell } from "./io/bell.js";
 import { Disk } from "./io/disk.js";
 import { Drafts, recall, remember } from "./io/prefs.js";
+import { Notifier } from "./notifier.js";
 import { say } from "./words.js";
 import { Chat, copy } from "./view/chat.js";
-import { emptyState, h, icon, nameOf } from "./view/dom.js";
+import { badge, emptyState, h, icon, nameOf } from "./view/dom.js";
 import { ConversationList } from "./view/list.js";
+import { NoticeCentre } from "./view/notices.js";
 import { toast } from "./view/overlay.js";
 import { People, PeoplePage } from "./view/people.js";
 import { SettingsPage, setTheme } from "./view/settings.js";
@@ -47,7 +52,8 @@ class Page {
     remember("person", me.id);
     this.store = new Store(me);
     this.drafts = new Drafts(me.id);
-    this.disk = new Disk(me.id, mint());
+    this.tab = mint();
+    this.disk = new Disk(me.id, this.tab);
     this.places = new Map();
     this.view = null;
     this.path = "";
@@ -63,21 +69,41 @@ class Page {
           this.strips.connectionIs(state);
         },
         outbox: (entry, what) => this.outboxChanged(entry, what),
-        arrived: (frame) => this.view?.arrived?.(frame),
+        hello: (hello) => this.notifier.hello(hello),
+        frame: (frame) => this.notifier.frame(frame),
+        resynced: () => this.notifier.resynced(),
+        arrived: (frame) => {
+          this.notifier.arrived(frame);
+          this.view?.arrived?.(frame);
+        },
         online: () => this.view?.online?.(),
         lists: (good) => this.listsLoaded(good),
       },
     });
     this.go = (path) => this.navigate(path);
+    this.notifier = this.notifierFor(me.id);
+    this.centre = new NoticeCentre({ notifier: this.notifier, go: (path, seq) => this.lead({ path, seq }) });
     this.people = new People({ client: this.client, go: this.go });
     this.strips = new Strips({
       root: document.getElementById("strips"),
       store: this.store,
       retry: () => this.client.connection.retryNow(),
     });
-    const list = { root: document.getElementById("side"), client: this.client, drafts: this.drafts };
+    const list = { root: document.getElementById("side"), client: this.client, notifier: this.notifier, drafts: this.drafts };
     this.list = new ConversationList({ ...list, go: this.go, copyLink: () => this.copyLink() });
     this.drawRail();
+  }
+
+  notifierFor(person) {
+    const bell = new Bell({
+      person,
+      tab: this.tab,
+      lead: () => this.notifier.announcer.lead(),
+      opened: (target) => this.lead(target),
+    });
+    const announcer = new Announcer({ store: this.store, api: this.api, bell });
+    const viewing = () => (this.view instanceof Chat ? this.view.id : "");
+    return new Notifier({ client: this.client, attention: new Attention(), announcer, bell, viewing });
   }
 
   start() {
@@ -90,6 +116,7 @@ class Page {
       if (event.key === "parley.theme") setTheme(recall("theme"));
     });
     this.follow();
+    this.arrive();
     this.client.start();
     this.api.renewLater();
     this.everyMidnight();
@@ -100,6 +127,20 @@ class Page {
   navigate(path, replace = false) {
     if (path !== location.pathname) history[replace ? "replaceState" : "pushState"](null, "", path);
     this.follow();
+  }
+
+  /** To what a notice is about: `seq` is the message, 0 for none. */
+  lead({ path, seq = 0 }) {
+    this.navigate(path);
+    if (seq > 0 && this.view instanceof Chat) this.view.show(seq);
+  }
+
+  /** Opened by a notification: the message stands behind the address. */
+  arrive() {
+    const seq = Number(/^#at=(\d+)$/.exec(location.hash)?.[1] ?? 0);
+    if (seq === 0) return;
+    history.replaceState(null, "", location.pathname);
+    if (this.view instanceof Chat) this.view.show(seq);
   }
 
   /** Shows what the address says. */
@@ -114,22 +155,24 @@ class Page {
     this.view = this.viewFor(page, id);
     document.getElementById("view").replaceChildren(this.view.element);
     this.list.select(page === "chat" ? id : null);
+    this.notifier.attend();
     this.drawRail();
     this.drawTitle();
   }
 
   viewFor(page, id) {
-    const { client, people, drafts, places, go } = this;
+    const { client, notifier, people, drafts, places, go } = this;
     if (page === "contacts") return new PeoplePage({ client, people, copyLink: () => this.copyLink() });
     if (page === "settings") {
       return new SettingsPage({
         client,
+        notifier,
         operator: boot.operator,
         leave: (path) => this.leave(path),
         unsent: () => this.unsent(),
       });
     }
-    if (id) return new Chat({ client, drafts, places, people, go, id, limit: BODY_LIMIT });
+    if (id) return new Chat({ client, notifier, drafts, places, people, go, id, limit: BODY_LIMIT });
     return new NothingChosen(this.store);
   }
 
@@ -167,11 +210,14 @@ class Page {
     this.scheduled = false;
     const dirty = this.dirty;
     this.dirty = new Set();
-    if (dirty.has("log") && this.view instanceof Chat) this.view.update();
-    if (dirty.has("list") || dirty.has("contacts")) this.list.render();
+    const people = dirty.has("presence") || dirty.has("wishes");
+    if ((dirty.has("log") || people) && this.view instanceof Chat) this.view.update();
+    if (dirty.has("list") || dirty.has("contacts") || people) this.list.render();
     if (dirty.has("list") || dirty.has("contacts")) this.drawRail();
     if (dirty.has("list") && this.view instanceof NothingChosen) this.view.update();
     if (dirty.has("contacts") && this.view instanceof PeoplePage) this.view.update();
+    if (dirty.has("notices") || dirty.has("contacts") || dirty.has("list")) this.centre.update();
+    if (dirty.has("wishes") && this.view instanceof SettingsPage) this.view.wishesChanged();
     if (dirty.has("me") && this.view instanceof SettingsPage) this.view.update();
     if (dirty.has("actors")) this.strips.render();
     this.drawTitle();
@@ -204,14 +250,14 @@ class Page {
       rail.append(link);
       return link;
     });
+    if (!this.centre.bell.isConnected) rail.insertBefore(this.centre.bell, this.railLinks.at(-1));
     const counts = { "/chat": this.store.unread, "/contacts": this.store.incoming.size };
     for (const link of this.railLinks) {
       const href = link.getAttribute("href");
       if (href === current) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
-      const count = counts[href] ?? 0;
       link.querySelector(".badge")?.remove();
-      if (count > 0) link.append(h("span.badge", {}, count > 99 ? "99+" : String(count)));
+      if (counts[href] > 0) link.append(badge(counts[href]));
     }
   }
 
@@ -250,6 +296,7 @@ class Page {
     this.client.connection.stop();
     this.view?.close?.();
     await this.disk.clear().catch(() => {});
+    await this.notifier.announcer.forget().catch(() => {});
     this.drafts.clear();
     remember("person", "");
     location.replace(path);

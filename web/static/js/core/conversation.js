@@ -17,6 +17,8 @@ export class Conversation {
     // As the server has said it: what I read may be ahead of that, or have been lost on its way there.
     this.confirmedRead = 0;
     this.marked = 0;
+    // Up to here it is being looked at: read in a moment, and not to be counted as unread meanwhile.
+    this.inView = 0;
     this.myDelivered = 0;
     this.peerRead = 0;
     this.peerDelivered = 0;
@@ -71,6 +73,11 @@ export class Conversation {
 
   get unread() {
     return this.unreadBase + this.unreadFresh.size;
+  }
+
+  /** What is unread and not in view just now. */
+  get unseen() {
+    return this.inView >= this.seq ? 0 : this.unread;
   }
 
   /** Everything up to here counts as read: below a mark only what is below it. */

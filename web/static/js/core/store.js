@@ -1,9 +1,12 @@
 // Everything the page knows about people and conversations. Pure state: views subscribe, shells feed it.
 //
 // Topics that listeners hear: "list", "log" (with the conversation's id), "contacts", "actors", "me", "gap" (with id),
-// "stale": the list has to be read again to know what is unread.
+// "stale": the list has to be read again to know what is unread; "presence", "notices", "wishes".
 
 import { Conversation, Log } from "./conversation.js";
+import { Notices } from "./notices.js";
+import { Presence } from "./presence.js";
+import { Wishes } from "./wishes.js";
 
 export class Store {
   constructor(me) {
@@ -15,6 +18,9 @@ export class Store {
     this.incoming = new Map();
     this.outgoing = new Map();
     this.actors = new Map();
+    this.presence = new Presence();
+    this.notices = new Notices();
+    this.wishes = new Wishes();
     this.loaded = false;
     this.listeners = new Set();
   }
@@ -39,9 +45,10 @@ export class Store {
       .sort((one, other) => (one.lastAt < other.lastAt ? 1 : one.lastAt > other.lastAt ? -1 : 0));
   }
 
+  /** As the title and the badges count it. */
   get unread() {
     let sum = 0;
-    for (const one of this.conversations.values()) sum += one.unread;
+    for (const one of this.conversations.values()) sum += one.unseen;
     return sum;
   }
 

@@ -3,8 +3,9 @@
 import { say } from "../words.js";
 import { avatar, emptyState, h, icon, nameOf, tool } from "./dom.js";
 import { Composer } from "./composer.js";
-import { confirmDialog, openMenu, toast } from "./overlay.js";
+import { confirmDialog, openMenu, reasonOf, toast } from "./overlay.js";
 import { Reading } from "./reading.js";
+import { muteItems, statusOf } from "./status.js";
 import { Timeline } from "./timeline.js";
 
 const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
@@ -14,8 +15,8 @@ const PAGE_MOST = 200;
 
 export class Chat {
   /** `places` remembers where each conversation was left; `people` carries out what changes a relation. */
-  constructor({ client, drafts, places, people, limit, go, id }) {
-    Object.assign(this, { client, drafts, places, people, limit, go, id });
+  constructor({ client, notifier, drafts, places, people, limit, go, id }) {
+    Object.assign(this, { client, notifier, drafts, places, people, limit, go, id });
     this.store = client.store;
     this.element = h("div.chat");
     this.begin();
@@ -43,8 +44,10 @@ export class Chat {
     this.composer = new Composer({ conversation, drafts: this.drafts, limit: this.limit, on: this.composing() });
     this.reading = new Reading({
       conversation,
+      attention: this.notifier.attention,
       seen: () => this.timeline.seenUpTo,
       tell: (seq) => this.client.read(this.id, seq),
+      viewed: (seq) => this.viewed(seq),
     });
     this.head = h("header.chat-head");
     this.drawHead();
@@ -78,21 +81,52 @@ export class Chat {
     timeline.loading = false;
     if (this.closed) return;
     timeline.open({ place: this.places.get(id) ?? null });
+    if (this.wanted) this.show(this.wanted);
+  }
+
+  /** What is in view is as good as read; `seq` is the highest place of the other's, 0 when nobody looks. */
+  viewed(seq) {
+    const { conversation } = this;
+    const before = conversation.unseen;
+    conversation.inView = seq > 0 && this.timeline.atBottom ? conversation.seq : seq;
+    if (conversation.unseen !== before) this.store.tell("list");
+  }
+
+  /** Brings the message at a place into view, now or as soon as there is something to see. */
+  show(seq) {
+    this.wanted = seq;
+    if (!this.timeline?.ready || this.timeline.loading) return;
+    this.wanted = 0;
+    this.timeline.showPlace(seq).catch(() => toast(say("chat.loadFailed")));
   }
 
   drawHead() {
     const { peer } = this.conversation;
     const name = peer.deleted ? say("chat.deletedUser") : nameOf(peer);
-    const signature = JSON.stringify(peer);
-    if (this.headSignature === signature) return;
+    const status = statusOf(this.conversation, this.store);
+    const muted = this.store.wishes.mutedUntil(peer.id, Date.now()) > 0;
+    const signature = JSON.stringify([peer, muted]);
+    if (this.headSignature !== signature) this.drawHeadWith(peer, name, muted);
     this.headSignature = signature;
+    if (this.status.dataset.presence === status.state && this.status.textContent === status.words) return;
+    this.status.dataset.presence = status.state;
+    this.status.textContent = status.words;
+  }
+
+  drawHeadWith(peer, name, muted) {
+    this.status = h("span.status", { "data-presence": "" });
     const back = h("a.tool.back", { href: "/chat", "aria-label": say("chat.back"), "data-link": true }, icon("back"));
     const menu = tool("more", say("chat.menu"), () => this.openHeadMenu(menu));
     menu.setAttribute("aria-haspopup", "menu");
     this.head.replaceChildren(
       back,
       avatar(peer),
-      h("div.who", {}, h("h1", { dir: "auto" }, name), !peer.deleted && h("p.handle", {}, `@${peer.username}`)),
+      h(
+        "div.who",
+        {},
+        h("h1", { dir: "auto" }, h("bdi", {}, name), muted && h("span.muted", { role: "img", "aria-label": say("mute.is") }, icon("mute"))),
+        !peer.deleted && h("p.handle", {}, h("span.at", {}, `@${peer.username}`), this.status),
+      ),
       ...(peer.deleted ? [] : [menu]),
     );
   }
@@ -101,11 +135,17 @@ export class Chat {
     const { peer, relation } = this.conversation;
     const items = [];
     if (relation === "contact") {
+      const muted = this.store.wishes.mutedUntil(peer.id, Date.now()) > 0;
+      items.push(...muteItems(muted, (how) => this.mute(how)));
       items.push({ label: say("people.remove"), icon: "remove", act: () => this.people.act("remove", peer), danger: true });
     }
     if (relation === "blocked") items.push({ label: say("people.unblock"), icon: "block", act: () => this.people.act("unblock", peer) });
     else items.push({ label: say("people.block"), icon: "block", act: () => this.people.act("block", peer), danger: true });
     openMenu({ anchor, items, label: say("chat.menu") });
+  }
+
+  async mute(how) {
+    await this.notifier.mute(this.conversation.peer.id, how).catch((error) => toast(reasonOf(error)));
   }
 
   // What the composer and the bubbles ask for
@@ -115,7 +155,9 @@ export class Chat {
       send: ({ body, reply_to }) => {
         this.client.enqueue({ kind: "send", conversation: this.id, to: this.conversation.peer.id, body, reply_to });
         this.timeline.wrote();
+        this.notifier.stopped(this.id);
       },
+      typed: (some) => (some ? this.notifier.typed(this.id) : this.notifier.stopped(this.id)),
       edit: (row, body) => this.command("edit", row, { body }),
       editLast: () => this.editLast(),
       act: (act) => this.people.act(act, this.conversation.peer),
@@ -161,10 +203,17 @@ export class Chat {
       usable && { label: say("message.reply"), icon: "reply", act: () => this.composer.reply(row, name) },
       { label: say("message.copy"), icon: "copy", act: () => copy(row.body) },
       usable && own && { label: say("message.edit"), icon: "edit", act: () => this.composer.edit(row) },
+      !own && { label: say("message.markUnread"), icon: "unread", act: () => this.markUnread(row.seq) },
       own && { label: say("message.delete"), icon: "trash", act: () => this.askDelete(row), danger: true },
     ];
     const head = usable ? (close) => this.emojiRow(row, close) : null;
     openMenu({ anchor, items: items.filter(Boolean), head, label: say("message.actions") });
+  }
+
+  /** Stays unread: so it is left, or it would be read at once. */
+  async markUnread(seq) {
+    this.go("/chat");
+    await this.client.markUnread(this.id, seq).catch((error) => toast(reasonOf(error)));
   }
 
   emojiRow(row, close) {
@@ -223,6 +272,7 @@ export class Chat {
 
   close() {
     this.closed = true;
+    this.notifier.stopped(this.id);
     if (!this.timeline) return;
     this.places.set(this.id, this.timeline.lastPlace);
     this.timeline.close();

@@ -15,7 +15,10 @@ export function sends(event, enter) {
 }
 
 export class Composer {
-  /** `on`: send({body, reply_to}), edit(row, body), editLast(), act(relation). `limit`: most characters of a body. */
+  /**
+   * `on`: send({body, reply_to}), edit(row, body), editLast(), act(relation), typed(some) at each key of a new message.
+   * `limit`: most characters of a body.
+   */
   constructor({ conversation, drafts, limit, on }) {
     Object.assign(this, { conversation, drafts, limit, on });
     this.editing = null;
@@ -27,7 +30,7 @@ export class Composer {
       "aria-label": say("composer.label", { name: nameOf(conversation.peer) }),
       placeholder: say("composer.placeholder"),
       enterkeyhint: "send",
-      on: { input: () => this.changed(), keydown: (event) => this.keyed(event) },
+      on: { input: () => this.typed(), keydown: (event) => this.keyed(event) },
     });
     this.button = h("button.send", { type: "submit", "aria-label": say("composer.send"), title: say("composer.send") }, icon("send"));
     this.counter = h("div.counter", { hidden: true, role: "status" });
@@ -78,6 +81,11 @@ export class Composer {
 
   focus() {
     this.text.focus({ preventScroll: true });
+  }
+
+  typed() {
+    this.changed();
+    if (!this.editing) this.on.typed(this.text.value.trim() !== "");
   }
 
   changed() {

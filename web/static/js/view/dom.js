@@ -35,6 +35,11 @@ export function tool(name, label, click, more = "") {
   return h(`button.tool${more}`, { type: "button", "aria-label": label, title: label, on: { click } }, icon(name));
 }
 
+/** The small mark of a count, "" for none. */
+export function badge(count, attributes = {}) {
+  return count > 0 ? h("span.badge", attributes, count > 99 ? "99+" : String(count)) : null;
+}
+
 export function button(text, click, kind = "") {
   return h(`button.button${kind}`, { type: "button", on: { click } }, text);
 }

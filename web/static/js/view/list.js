@@ -3,7 +3,9 @@
 import { folded, preview } from "../core/text.js";
 import { shortOf, wholeOf } from "../dates.js";
 import { say } from "../words.js";
-import { arrange, avatar, button, emptyState, h, icon, nameOf } from "./dom.js";
+import { arrange, avatar, badge, button, emptyState, h, icon, nameOf, tool } from "./dom.js";
+import { openMenu, reasonOf, toast } from "./overlay.js";
+import { dot, muteItems, stateOf } from "./status.js";
 
 const TICKS = { queued: "clock", sent: "clock", failed: "alert", stored: "check", delivered: "checks", read: "checks" };
 
@@ -15,8 +17,9 @@ export function ticks(fate, at, timeOf) {
 
 export class ConversationList {
   /** `go(path)` changes the page's address; `copyLink()` copies an invitation to this Parley. */
-  constructor({ root, client, drafts, go, copyLink }) {
+  constructor({ root, client, notifier, drafts, go, copyLink }) {
     this.client = client;
+    this.notifier = notifier;
     this.store = client.store;
     this.drafts = drafts;
     this.go = go;
@@ -134,13 +137,50 @@ export class ConversationList {
     const known = this.nodes.get(one.id);
     const signature = JSON.stringify(view);
     if (known?.signature === signature) return known.element;
-    const element = known?.element ?? h("a.row", { href: `/chat/${one.id}`, "data-link": true });
-    element.classList.toggle("unread", view.unread > 0);
-    if (view.current) element.setAttribute("aria-current", "page");
-    else element.removeAttribute("aria-current");
-    element.replaceChildren(avatar(one.peer), this.lines(view));
-    this.nodes.set(one.id, { element, signature });
+    const { element, link } = known ?? this.rowNode(one.id);
+    link.classList.toggle("unread", view.unread > 0);
+    link.classList.toggle("muted", view.muted);
+    if (view.current) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+    link.replaceChildren(h("span.face", {}, avatar(one.peer), dot(view.presence)), this.lines(view));
+    this.nodes.set(one.id, { element, link, signature });
     return element;
+  }
+
+  /** The link, and beside it the button of its menu, which a long press or the menu key opens too. */
+  rowNode(id) {
+    const link = h("a.row", { href: `/chat/${id}`, "data-link": true });
+    const more = tool("more", say("list.actions"), () => this.openRowMenu(id, more), ".row-more");
+    more.setAttribute("aria-haspopup", "menu");
+    link.addEventListener("contextmenu", (event) => {
+      event.preventDefault();
+      this.openRowMenu(id, event.clientX || event.clientY ? { x: event.clientX, y: event.clientY } : more);
+    });
+    return { element: h("div.row-box", {}, link, more), link };
+  }
+
+  openRowMenu(id, anchor) {
+    const one = this.store.get(id);
+    if (!one) return;
+    const attempt = (promise) => Promise.resolve(promise).catch((error) => toast(reasonOf(error)));
+    const muted = this.store.wishes.mutedUntil(one.peer.id, Date.now()) > 0;
+    const items = [
+      one.unread > 0
+        ? { label: say("list.markRead"), icon: "checks", act: () => this.client.read(id, one.seq) }
+        : one.last && { label: say("list.markUnread"), icon: "unread", act: () => attempt(this.markUnread(one)) },
+      ...(one.relation === "contact" && !one.peer.deleted
+        ? muteItems(muted, (how) => attempt(this.notifier.mute(one.peer.id, how)))
+        : []),
+    ];
+    openMenu({ anchor, items: items.filter(Boolean), label: say("list.actions") });
+  }
+
+  /** From the other's last message on; it may lie before what is loaded. */
+  async markUnread(one) {
+    if (one.id === this.current) this.go("/chat");
+    const seq = one.last.sender !== this.store.me.id && !one.last.deleted ? one.last.seq : await this.client.lastOfPeer(one.id);
+    if (seq > 0) await this.client.markUnread(one.id, seq);
+    else toast(say("list.markUnread.none"));
   }
 
   /** What a row shows, as plain data: a row is drawn again only when this changes. */
@@ -157,8 +197,10 @@ export class ConversationList {
       exact: at,
       draft: preview(draft, 80),
       ...this.lastLine(one, newest, me),
-      unread: one.unread,
+      unread: one.unseen,
       current: one.id === this.current,
+      presence: stateOf(one, this.store),
+      muted: this.store.wishes.mutedUntil(one.peer.id, Date.now()) > 0,
     };
   }
 
@@ -172,10 +214,12 @@ export class ConversationList {
   }
 
   lines(view) {
-    const text = view.draft
+    const typing = view.presence === "typing";
+    const text = typing
+      ? h("span.row-text.typing", {}, say("presence.typing"))
+      : view.draft
       ? h("span.row-text", {}, h("em", {}, say("list.draft")), h("bdi", {}, view.draft))
       : h("span.row-text", {}, h("bdi", {}, view.text));
-    const count = view.unread > 99 ? "99+" : String(view.unread);
     return h(
       "span.row-lines",
       {},
@@ -183,14 +227,15 @@ export class ConversationList {
         "span.row-line",
         {},
         h("span.row-name", {}, h("bdi", {}, view.name)),
+        view.muted && h("span.muted", { role: "img", "aria-label": say("mute.is"), title: say("mute.is") }, icon("mute")),
         view.at && h("time.row-time", { datetime: view.exact, title: wholeOf(view.exact) }, view.at),
       ),
       h(
         "span.row-line",
         {},
-        view.fate && !view.draft && ticks(view.fate, view.exact, shortOf),
+        view.fate && !view.draft && !typing && ticks(view.fate, view.exact, shortOf),
         text,
-        view.unread > 0 && h("span.badge", { "aria-label": say("list.unread", { n: view.unread }) }, count),
+        badge(view.unread, { "aria-label": say("list.unread", { n: view.unread }) }),
       ),
     );
   }

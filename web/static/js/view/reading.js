@@ -1,33 +1,37 @@
 // Tells the server what was read: in view for a second, on a visible page that has the focus; once a second at most.
+//
+// A mark as unread that is set while the conversation is open, here or on another device, stands until it is left.
 
 const LOOK_MS = 1_000;
 const EVERY_MS = 1_000;
 
 export class Reading {
-  /** `seen()` is the highest place in view; `tell(seq)` sends it and returns whether it left. */
-  constructor({ conversation, seen, tell }) {
-    this.conversation = conversation;
-    this.seen = seen;
-    this.tell = tell;
+  /**
+   * `seen()` is the highest place of the other's messages in view; `tell(seq)` sends it and returns whether it left;
+   * `viewed(seq)` hears what is in view of somebody who looks, 0 for nothing.
+   */
+  constructor({ conversation, attention, seen, tell, viewed }) {
+    Object.assign(this, { conversation, attention, seen, tell, viewed });
     this.timer = 0;
     this.toldAt = 0;
-    this.look = () => this.check();
-    addEventListener("focus", this.look);
-    addEventListener("blur", this.look);
-    document.addEventListener("visibilitychange", this.look);
+    this.markedBefore = conversation.marked;
+    this.unlisten = attention.listen(() => this.check());
   }
 
   get attentive() {
-    return document.visibilityState === "visible" && document.hasFocus();
+    if (this.conversation.marked === 0) this.markedBefore = 0;
+    return this.attention.focused && this.conversation.marked === this.markedBefore;
   }
 
   check() {
     if (!this.attentive) {
       clearTimeout(this.timer);
       this.timer = 0;
+      this.viewed(0);
       return;
     }
     const seq = this.seen();
+    this.viewed(seq);
     if (this.timer || seq <= this.conversation.floor) return;
     const wait = Math.max(LOOK_MS, this.toldAt + EVERY_MS - Date.now());
     this.timer = setTimeout(() => {
@@ -46,8 +50,7 @@ export class Reading {
 
   close() {
     clearTimeout(this.timer);
-    removeEventListener("focus", this.look);
-    removeEventListener("blur", this.look);
-    document.removeEventListener("visibilitychange", this.look);
+    this.unlisten();
+    this.viewed(0);
   }
 }

@@ -4,6 +4,8 @@ import { shortOf, wholeOf } from "../dates.js";
 import { enterSends, recall, remember } from "../io/prefs.js";
 import { say } from "../words.js";
 import { avatar, button, h, icon, nameOf } from "./dom.js";
+import { choices, form, section } from "./forms.js";
+import { NotifyingSettings } from "./notifying.js";
 import { confirmDialog, reasonOf, toast } from "./overlay.js";
 
 export function setTheme(theme) {
@@ -14,9 +16,10 @@ export function setTheme(theme) {
 
 export class SettingsPage {
   /** `leave(path)` forgets this person at this browser and goes there; `operator` shows the way to /ops. */
-  constructor({ client, operator, leave, unsent }) {
+  constructor({ client, notifier, operator, leave, unsent }) {
     Object.assign(this, { client, operator, leave, unsent });
     this.store = client.store;
+    this.notifying = new NotifyingSettings({ notifier });
     this.profile = h("div.profile");
     this.sessions = h("div.card");
     this.element = h(
@@ -28,6 +31,7 @@ export class SettingsPage {
         h("h1", {}, say("settings.title")),
         section("settings.profile", h("div.card.padded", {}, this.profile, this.profileForm())),
         section("settings.look", this.look()),
+        ...this.notifying.sections,
         section("settings.password", this.passwordForm()),
         section("settings.sessions", this.sessions),
         section("settings.account", this.account()),
@@ -43,6 +47,10 @@ export class SettingsPage {
       avatar(me, ".large"),
       h("div.who", {}, h("b", { dir: "auto" }, nameOf(me)), h("p.hint", {}, `@${me.username}`)),
     );
+  }
+
+  wishesChanged() {
+    this.notifying.update();
   }
 
   profileForm() {
@@ -178,62 +186,9 @@ export class SettingsPage {
     await this.leave(next);
   }
 
-  close() {}
-}
-
-function section(title, ...inside) {
-  return h("section.section", { "data-section": title }, h("h2", {}, say(title)), ...inside);
-}
-
-/** A small form whose outcome stands beside its button. */
-function form(fields, label, send) {
-  const outcome = h("span.hint", { role: "status" });
-  const submit = h("button.button.primary", { type: "submit" }, label);
-  const act = async (event) => {
-    event.preventDefault();
-    submit.disabled = true;
-    outcome.className = "hint";
-    outcome.textContent = "";
-    try {
-      outcome.textContent = await send();
-    } catch (error) {
-      outcome.className = "wrong";
-      outcome.textContent = reasonOf(error);
-    }
-    submit.disabled = false;
-  };
-  return h("form.form", { on: { submit: act } }, ...fields, h("div.form-end", {}, submit, outcome));
-}
-
-/** One of a few, as buttons in a row. */
-function choices(label, options, chosen, choose, hint = "") {
-  const group = h("div.choices", { role: "radiogroup", "aria-label": label });
-  const buttons = options.map(([value, text]) =>
-    h("button.choice", { type: "button", role: "radio", "aria-checked": String(value === chosen), "data-value": value }, text),
-  );
-  const pick = (at) => {
-    for (const [index, one] of buttons.entries()) {
-      one.setAttribute("aria-checked", String(index === at));
-      one.tabIndex = index === at ? 0 : -1;
-    }
-  };
-  for (const [at, one] of buttons.entries()) {
-    one.addEventListener("click", () => {
-      pick(at);
-      choose(one.dataset.value);
-    });
-    one.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      const next = buttons[(at + step + buttons.length) % buttons.length];
-      next.click();
-      next.focus();
-    });
+  close() {
+    this.notifying.close();
   }
-  pick(Math.max(0, options.findIndex(([value]) => value === chosen)));
-  group.append(...buttons);
-  return h("div.field", {}, h("span.label", {}, label), group, hint && h("p.hint", {}, hint));
 }
 
 /** "Firefox on Linux" from a user agent's long line; an unknown one is shown as it is, shortened. */

@@ -153,7 +153,7 @@ export class Timeline {
   /** Above the oldest message: a spinner, a way to try again, or the beginning. */
   head() {
     const log = this.log;
-    const state = this.loadFailed ? "failed" : !log?.complete || this.from > log.lo ? "older" : "start";
+    const state = this.loadFailed ? "failed" : !log?.complete || this.from > log.lo ? "older" : this.conversation.last ? "start" : "hello";
     if (this.headState !== state) {
       this.headState = state;
       this.headNode = this.headFor(state);
@@ -169,8 +169,7 @@ export class Timeline {
       const again = button(say("chat.tryAgain"), () => this.up(), ".quiet");
       return h("div.older", { role: "alert" }, h("span", {}, say("chat.loadFailed"), " ", again));
     }
-    const words = this.conversation.last ? say("chat.start", { name }) : say("chat.hello", { name });
-    return h("div.start", {}, avatar(peer, ".large"), h("p", {}, words));
+    return h("div.start", {}, avatar(peer, ".large"), h("p", {}, say(`chat.${state}`, { name })));
   }
 
   // Where the reader is
@@ -319,11 +318,14 @@ export class Timeline {
 
   /** A message of the other while this is open. Unseen when scrolled up; a divider when nobody looks at the page. */
   arrived(frame) {
-    if (!document.hasFocus() && !this.divider) {
-      this.divider = frame.seq;
-      this.dividerCount = 0;
+    if (!document.hasFocus()) {
+      // When all before it was read, what is new begins here, wherever it began the last time.
+      if (!this.divider || this.conversation.unread <= 1) {
+        this.divider = frame.seq;
+        this.dividerCount = 0;
+      }
+      this.dividerCount += 1;
     }
-    if (!document.hasFocus() && this.divider) this.dividerCount += 1;
     if (!this.sticking) this.unseen += 1;
   }
 
@@ -337,7 +339,18 @@ export class Timeline {
   async jumpTo(messageId, pages = 10) {
     for (let left = pages; left > 0 && !this.log.find(messageId) && !this.log.complete; left -= 1) await this.load(200);
     const row = this.log.find(messageId);
-    if (!row) return;
+    if (row) this.flash(row);
+  }
+
+  /** As jumpTo, by place. What is new already begins in view: then nothing moves. */
+  async showPlace(seq, pages = 10) {
+    for (let left = pages; left > 0 && seq < this.log.lo && !this.log.complete; left -= 1) await this.load(200);
+    const row = this.log.rows.get(seq);
+    if (row && seq !== this.divider) this.flash(row);
+    else if (row) this.toDivider();
+  }
+
+  flash(row) {
     if (row.seq < this.from || row.seq > this.to) {
       this.from = Math.max(this.log.lo, row.seq - STEP);
       this.to = this.log.hi - this.from > KEPT ? this.from + KEPT : Infinity;

@@ -1,0 +1,109 @@
+// Which notices are announced at this browser, once each, by the tab that leads. Further ways to announce belong here.
+
+import { Announced } from "./core/notices.js";
+import { recall, remember } from "./io/prefs.js";
+import { say } from "./words.js";
+import { aboutNotice, previewOf } from "./about.js";
+
+const PAGE_MOST = 200;
+const AT_ONCE = 8;
+const AGAIN_MS = 3_000;
+
+export const tagOf = (notice) => (notice.kind === "messages" ? `chat-${notice.conversation}` : `notice-${notice.id}`);
+
+export class Announcer {
+  constructor({ store, api, bell }) {
+    Object.assign(this, { store, api, bell });
+    this.key = `bell.${store.me.id}`;
+    this.head = null;
+    this.announced = new Announced();
+  }
+
+  /** This tab announces from now on. */
+  lead() {
+    this.announced = Announced.of(recall(this.key) || "null");
+    if (this.head !== null) this.readable(this.head);
+  }
+
+  save() {
+    remember(this.key, String(this.announced));
+  }
+
+  /** Logged out: nothing stays on the desktop, nor of what was shown there. */
+  async forget() {
+    remember(this.key, "");
+    await this.bell.close();
+  }
+
+  /** On hello: notices can be read up to the change `head`. */
+  readable(head) {
+    this.head = head;
+    if (!this.bell.leads) return;
+    const { cursor } = this.announced;
+    // Of what was before this browser came first nothing is announced; nor of another database than before.
+    if (cursor === null || cursor > head) {
+      this.announced = new Announced({ cursor: head });
+      this.save();
+    } else if (cursor < head) this.catchUp();
+  }
+
+  /** Reads the log on: what was pushed while this browser was away, or was lost on its way. */
+  catchUp() {
+    this.reading ??= this.readOn()
+      .catch(() => this.later())
+      .finally(() => {
+        this.reading = null;
+      });
+    return this.reading;
+  }
+
+  later() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.catchUp(), AGAIN_MS);
+  }
+
+  async readOn() {
+    if (!this.bell.leads || this.announced.cursor === null) return;
+    const found = new Map();
+    let { cursor } = this.announced;
+    for (let more = true; more; ) {
+      const page = await this.api.get(`/notices?since=${cursor}&limit=${PAGE_MOST}`);
+      for (const notice of page.notices) found.set(notice.id, notice);
+      ({ next: cursor, more } = page);
+    }
+    const fresh = [...found.values()].filter((notice) => this.announced.lacks(notice));
+    await this.announce(fresh.filter((notice) => !notice.read).slice(-AT_ONCE));
+    for (const notice of fresh) if (notice.read) this.bell.close(tagOf(notice));
+    this.announced.reached(cursor);
+    this.save();
+  }
+
+  /** A push. */
+  take(notice) {
+    if (notice.read) this.bell.close(tagOf(notice));
+    if (!this.bell.leads || !this.announced.lacks(notice)) return;
+    this.announced.done(notice);
+    if (!notice.read) this.announce([notice]);
+    this.save();
+    if (this.announced.full) this.catchUp();
+  }
+
+  /** Each on the desktop where that is wished and allowed; else one tone for all of them. */
+  async announce(notices) {
+    let sound = false;
+    for (const notice of notices) {
+      this.announced.done(notice);
+      if (notice.conversation && this.bell.isViewed(notice.conversation)) continue;
+      const shown = notice.desktop && this.store.wishes.preferences?.desktop !== false && (await this.bell.show(this.card(notice)));
+      sound ||= notice.sound && !shown;
+    }
+    if (sound) await this.bell.tone();
+  }
+
+  card(notice) {
+    const { title, text, path, seq } = aboutNotice(notice, this.store);
+    const body = (notice.preview && previewOf(notice, this.store)) || text;
+    const target = { path, seq, notice: notice.id };
+    return { tag: tagOf(notice), title: title || say("app"), body, silent: !notice.sound, at: new Date(notice.at).getTime(), target };
+  }
+}

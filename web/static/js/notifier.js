@@ -1,0 +1,233 @@
+// What notifier tells this page and is told by it: who is there, who writes, notices, preferences. Worth nothing to text:
+// while notifier is away all of this rests, and nothing else notices.
+
+import { TypingSignal } from "./core/presence.js";
+
+const AGAIN_MS = 3_000;
+const SOON_MS = 300;
+const LIST = 50;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export class Notifier {
+  /** `viewing()` is the conversation that is open, or "". */
+  constructor({ client, attention, announcer, bell, viewing }) {
+    Object.assign(this, { client, attention, announcer, bell, viewing });
+    this.store = client.store;
+    this.signals = new Map();
+    this.told = "";
+    attention.listen(() => this.attend());
+  }
+
+  get down() {
+    return this.store.actors.get("notifier") === "down";
+  }
+
+  // From the server
+
+  /** First of all, whoever is here says so: without it a person counts as away. */
+  hello({ notices }) {
+    this.told = "";
+    this.attend();
+    if (notices) this.announcer.readable(notices.change);
+    this.readAll();
+  }
+
+  /** What may have been missed. */
+  resynced() {
+    this.told = "";
+    this.attend();
+    this.announcer.catchUp();
+    this.readAll();
+  }
+
+  readAll() {
+    this.readPresence();
+    this.readNotices();
+    this.readWishes();
+  }
+
+  frame(frame) {
+    const { presence, wishes } = this.store;
+    if (frame.type === "typing") this.typing(frame);
+    else if (frame.type === "presence") presence.one(frame);
+    else if (frame.type === "notice") this.notice(frame);
+    else if (frame.type === "notices_read") this.noticesRead(frame);
+    else if (frame.type === "preferences") wishes.prefer(frame);
+    else if (frame.type === "mute") this.muted(frame);
+    else if (frame.type === "contact") this.contact(frame);
+    else if (frame.type === "actor" && frame.name === "notifier") this.actor(frame.state);
+    else return;
+    const topics = { notice: "notices", notices_read: "notices", preferences: "wishes", mute: "wishes" };
+    this.store.tell(topics[frame.type] ?? "presence");
+  }
+
+  actor(state) {
+    // What was known last says nothing about now.
+    if (state === "down") this.store.presence.clear();
+    else if (state === "running") this.readAll();
+  }
+
+  contact({ user, relation }) {
+    if (relation === "contact") this.presenceSoon(SOON_MS);
+    else this.store.presence.one({ user: user.id, state: "unknown" });
+  }
+
+  // Presence and typing
+
+  async readPresence() {
+    const { presence } = this.store;
+    presence.asking();
+    try {
+      const { presence: list, late } = await this.client.api.get("/presence");
+      presence.all(list);
+      if (late && !this.down) this.presenceSoon(AGAIN_MS);
+    } catch {
+      presence.all([]);
+    }
+    this.store.tell("presence");
+  }
+
+  presenceSoon(wait) {
+    clearTimeout(this.presenceTimer);
+    this.presenceTimer = setTimeout(() => this.readPresence(), wait);
+  }
+
+  typing({ conversation, user }) {
+    if (user === this.store.me.id) return;
+    this.store.presence.types(conversation, Date.now());
+    this.lapse();
+  }
+
+  lapse() {
+    const next = this.store.presence.lapse(Date.now());
+    clearTimeout(this.lapseTimer);
+    if (next === 0) return;
+    this.lapseTimer = setTimeout(() => {
+      this.lapse();
+      this.store.tell("presence");
+    }, next + 10);
+  }
+
+  /** The other's message is here: they have stopped writing it. */
+  arrived({ conversation }) {
+    if (this.store.presence.wrote(conversation)) this.store.tell("presence");
+  }
+
+  /** A key in the composer of a conversation. */
+  typed(conversation) {
+    const signal = this.signals.get(conversation) ?? new TypingSignal();
+    this.signals.set(conversation, signal);
+    const wait = signal.typed(Date.now());
+    if (wait === 0) this.signal(conversation);
+    else this.signalTimer ??= setTimeout(() => {
+      this.signalTimer = null;
+      this.signal(conversation);
+    }, wait);
+  }
+
+  signal(conversation) {
+    if (this.down || !this.client.connection.up || !this.signals.get(conversation).due(Date.now())) return;
+    this.client.connection.write({ type: "typing", conversation });
+  }
+
+  /** Sent, or nothing is left of it. */
+  stopped(conversation) {
+    this.signals.get(conversation)?.stop();
+  }
+
+  /** Tells what this device shows, when that has changed or nobody knows it yet. */
+  attend() {
+    const viewing = this.attention.focused ? this.viewing() : "";
+    if (this.bell.viewing !== viewing) this.bell.view(viewing);
+    const frame = { type: "attention", visible: this.attention.visible, ...(viewing && { conversation: viewing }) };
+    const told = JSON.stringify(frame);
+    if (told !== this.told && this.client.connection.up && this.client.connection.write(frame)) this.told = told;
+  }
+
+  // Notices
+
+  async readNotices() {
+    try {
+      this.store.notices.page(await this.client.api.get(`/notices?limit=${LIST}`), true);
+    } catch {
+      // The next hello, or notifier when it is back, brings us here again.
+    }
+    this.store.tell("notices");
+  }
+
+  async readOlder() {
+    this.store.notices.page(await this.client.api.get(`/notices?before=${this.store.notices.oldest}&limit=${LIST}`), false);
+    this.store.tell("notices");
+  }
+
+  notice(frame) {
+    this.store.notices.put(frame);
+    this.announcer.take(frame);
+    this.countSoon();
+  }
+
+  noticesRead(frame) {
+    for (const notice of this.store.notices.read(frame)) this.announcer.take({ ...notice, read: true });
+    this.countSoon();
+  }
+
+  /** Where older notices are not loaded, only the server can count. */
+  countSoon() {
+    if (this.store.notices.whole) return;
+    this.countTimer ??= setTimeout(() => {
+      this.countTimer = null;
+      this.readNotices();
+    }, SOON_MS);
+  }
+
+  /** `what`: {ids} or {up_to}. Shown at once; every device hears of it. */
+  async markRead(what) {
+    this.noticesRead(what);
+    this.store.tell("notices");
+    await this.client.command("POST", "/notices/read", what).catch((error) => {
+      this.readNotices();
+      throw error;
+    });
+  }
+
+  // Preferences and mutes
+
+  async readWishes() {
+    try {
+      this.store.wishes.all(await this.client.api.get("/me/preferences"));
+      this.mutesLapse();
+    } catch {
+      // As with notices.
+    }
+    this.store.tell("wishes");
+  }
+
+  async prefer(values) {
+    const { preferences } = await this.client.command("PATCH", "/me/preferences", values);
+    this.store.wishes.prefer(preferences);
+    this.store.tell("wishes");
+  }
+
+  /** `how`: {seconds} or {forever: true}; null ends it. */
+  async mute(user, how) {
+    const path = `/contacts/${user}/mute`;
+    const { mute } = how ? await this.client.command("PUT", path, how) : await this.client.command("DELETE", path);
+    this.muted(mute);
+    this.store.tell("wishes");
+  }
+
+  muted(mute) {
+    this.store.wishes.mute(mute);
+    this.mutesLapse();
+  }
+
+  mutesLapse() {
+    clearTimeout(this.muteTimer);
+    const next = this.store.wishes.nextEnd(Date.now());
+    if (next === 0) return;
+    this.muteTimer = setTimeout(() => {
+      this.mutesLapse();
+      this.store.tell("wishes");
+    }, Math.min(next + 100, LONGEST_TIMER_MS));
+  }
+}
