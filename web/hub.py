@@ -334,7 +334,8 @@ class Hub:
         fresh = source is None or source.incarnation != incarnation
         if source is None:
             source = self.sources[name] = Source(incarnation, number)
-            lost = number > skips
+            # What was told before anything was heard of it may have been in a mailbox that is gone.
+            lost = number > skips or bool(self._waiting)
         elif source.incarnation != incarnation:
             source.incarnation, source.number, source.state = incarnation, number, "running"
             lost = True

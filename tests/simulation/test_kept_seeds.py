@@ -11,7 +11,9 @@ KEPT = {
     4523: "mail was lost with a mailbox that was deleted before router had read it once",
     2603: "a copy of an answered send let later ones overtake one that was lost",
     5113: "several resyncs filled a lane with copies",
+    23514: "the same, while pages were loaded anew",
     25476: "a receipt was still on its way through a stalled connection",
+    31938: "a mailbox was deleted before its front had ever heard router",
 }
 
 

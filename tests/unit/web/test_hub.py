@@ -325,3 +325,15 @@ async def test_a_program_is_promised_nothing_that_the_broker_does_not_have(world
         await world.hub.told("router", SEND, id="c", person="ann", within=0.001)
     assert caught.value.code == "unavailable"
     assert not world.hub.waiting
+
+
+def test_what_was_told_before_the_owner_was_ever_heard_is_told_again() -> None:
+    world = World()
+    ann = world.port("ann")
+    world.beat(source="contacts")
+    assert not world.run_later()
+    world.hub.tell(ann, 1, "router", SEND, "m1")
+    world.beat()
+    world.run_later()
+    assert ann.events == ["resync"]
+    assert not world.hub.waiting
