@@ -153,9 +153,11 @@ class Installation:
 
 
 @contextlib.asynccontextmanager
-async def running_installation(folder: Path, **environment: str) -> AsyncIterator[Installation]:
+async def running_installation(
+    folder: Path, kind: type[Installation] = Installation, /, **environment: str
+) -> AsyncIterator[Installation]:
     """A started installation, stopped in any case."""
-    installation = Installation(folder, environment)
+    installation = kind(folder, environment)
     try:
         await installation.start()
         yield installation

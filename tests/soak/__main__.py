@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from cli.exits import INTERRUPTED
 from settings import load
-from tests.soak import delivery, doors, killing, midwrite, noticing, simulated, standins
+from tests.soak import delivery, doors, killing, midwrite, noticing, overload, simulated, standins
 from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
 from tests.soak.installation import make
 from tests.soak.machine import burden, rabbitmq
@@ -26,7 +26,7 @@ from tests.support.fake_installation import Installation
 
 
 class Numbers(Struct, frozen=True, kw_only=True):
-    """How much of each is done; `loop` is in seconds, `flood` in MB."""
+    """How much of each is done; `loop` and `away` are in seconds, `flood` in MB."""
 
     seed: int
     kills: int
@@ -43,6 +43,8 @@ class Numbers(Struct, frozen=True, kw_only=True):
     rate: float
     midwrites: int
     notifiers: int
+    away: float
+    unfollowed: int
 
 
 Part = Callable[[Installation, Numbers, killing.Tell], list[Figure]]
@@ -58,6 +60,12 @@ PARTS: dict[str, tuple[bool, Part]] = {
         lambda home, n, tell: delivery.delivery(home.folder / "delivery", n.seed, n.messages, n.delivery_kills, tell),
     ),
     "notifier": (True, lambda home, n, tell: [noticing.noticing(home, n.seed, n.notifiers, tell)]),
+    "overload": (
+        True,
+        lambda home, n, tell: overload.overload(
+            home.folder / "overload", n.seed, overload.Numbers(n.away, n.unfollowed), tell
+        ),
+    ),
     "restarts": (False, lambda home, n, tell: [standins.restarts(home, n.restarts, tell)]),
     "loops": (
         False,
@@ -136,10 +144,12 @@ def _parser() -> argparse.ArgumentParser:
         ("delivery-kills", 500, "of everything meanwhile"),
         ("midwrites", 200, "kills of router in the middle of its writing"),
         ("notifiers", 50, "kills of notifier while people write"),
+        ("unfollowed", 20_000, "messages while notifier is stopped"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{text} ({default})")
     parser.add_argument("--rate", type=float, default=200.0, help="new connections a second (200)")
     parser.add_argument("--loop", type=float, default=300.0, help="seconds of a real crash loop (300)")
+    parser.add_argument("--away", type=float, default=60.0, help="seconds without a broker while people write (60)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
     return parser
 
