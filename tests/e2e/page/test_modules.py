@@ -90,6 +90,14 @@ CONVERSATION = """async () => {
     one.receipt("me", 8, 4);
     one.merge({...item, unread: 2, my_read: 3, version: 5, seq: 5});
     seen.never_back = [one.unread, one.myRead, one.version, one.seq];
+    const other = new Conversation({...item, unread: 2, seq: 5, my_read: 2}, "me");
+    seen.guessed = [other.receipt("me", 5, 4), other.unread];
+    other.merge({...item, unread: 0, my_read: 4});
+    seen.told = [other.receipt("me", 5, 4), other.unread];
+    other.merge({...item, unread: 2, my_read: 2});
+    other.log = new Log();
+    other.log.page([row(3, 3), row(4, 4), row(5, 5, {sender: "me"})], true);
+    seen.known = [other.receipt("me", 5, 4), other.unread];
     one.receipt("p", 4, 2);
     one.receipt("p", 3, 1);
     seen.fates = [2, 3, 5].map(seq => one.fate(seq));
@@ -115,6 +123,10 @@ def test_a_conversation_counts_each_message_once_in_any_order(bench: Page) -> No
     assert seen["deleted"] == 3
     assert seen["read"] == 1
     assert seen["never_back"] == [1, 6, 10, 8]
+    # The last one of five was mine, but who has read up to the fourth cannot know that from the number alone.
+    assert seen["guessed"] == [False, 1]
+    assert seen["told"] == [True, 0]
+    assert seen["known"] == [True, 0]
     assert seen["fates"] == ["read", "delivered", "stored"]
     assert seen["early"] == [7, 9, False]
     assert seen["kept"] == ["v8", False, 9]

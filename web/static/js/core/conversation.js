@@ -13,6 +13,8 @@ export class Conversation {
     this.unreadBase = 0;
     this.unreadFrom = 0;
     this.unreadFresh = new Set();
+    // Whether `unreadBase` is only a bound, until the log or the list says more.
+    this.guessed = false;
     this.myRead = 0;
     // As the server has said it: what I read may be ahead of that, or have been lost on its way there.
     this.confirmedRead = 0;
@@ -36,6 +38,7 @@ export class Conversation {
       this.unreadBase = item.unread;
       this.unreadFrom = item.seq;
       this.unreadFresh.clear();
+      this.guessed = false;
       this.marked = item.unread_from ?? 0;
       if (item.last_message) this.last = item.last_message;
       if (this.myRead > item.my_read) {
@@ -129,7 +132,7 @@ export class Conversation {
       this.confirmedRead = Math.max(this.confirmedRead, read);
       if (marked > 0) return this.mark(marked, read);
       this.readUpTo(read);
-      return true;
+      return !this.guessed || read < this.myRead || this.recount();
     }
     this.peerDelivered = Math.max(this.peerDelivered, delivered, read);
     this.peerRead = Math.max(this.peerRead, read);
@@ -150,6 +153,7 @@ export class Conversation {
     this.unreadBase = rows.filter((row) => row.sender !== this.me && !row.deleted).length;
     this.unreadFrom = this.seq;
     this.unreadFresh.clear();
+    this.guessed = false;
     return true;
   }
 
@@ -162,7 +166,10 @@ export class Conversation {
     for (const one of [...this.unreadFresh]) {
       if (one <= this.myRead) this.unreadFresh.delete(one);
     }
+    if (this.recount()) return;
+    // Some of what lies between may be mine, or deleted: as many as these at most.
     this.unreadBase = this.myRead >= this.unreadFrom ? 0 : Math.min(this.unreadBase, this.unreadFrom - this.myRead);
+    this.guessed = this.unreadBase > 0;
   }
 
   /** "stored", "delivered" or "read": what became of my message at `seq`. */
