@@ -201,7 +201,7 @@ def test_who_is_muted_is_counted_in_grey_and_not_announced(pair: Pair) -> None:
     noor.connected()
     noor.page.locator(".row-more").evaluate("button => button.click()")
     noor.page.click("text=Mute for 8 hours")
-    expect(noor.page.locator(".row .muted")).to_have_count(1)
+    expect(noor.page.locator(".row .mute-mark")).to_have_count(1)
     ada.post(conversation, "psst")
     expect(noor.page.locator(".row.muted .badge")).to_have_text("1")
     eventually_sync(lambda: reason(noor.page) == "muted", within=10)
@@ -209,7 +209,7 @@ def test_who_is_muted_is_counted_in_grey_and_not_announced(pair: Pair) -> None:
     noor.page.reload()
     noor.page.locator(".row").click(button="right")
     noor.page.click("text=Unmute")
-    expect(noor.page.locator(".row .muted")).to_have_count(0)
+    expect(noor.page.locator(".row .mute-mark")).to_have_count(0)
 
 
 def test_settings_are_kept_and_the_self_test_says_what_happened(pair: Pair) -> None:

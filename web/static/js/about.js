@@ -1,6 +1,6 @@
 // What a notice says, and where it leads.
 
-import { preview } from "./core/text.js";
+import { deviceOf, preview } from "./core/text.js";
 import { say } from "./words.js";
 import { nameOf } from "./view/dom.js";
 
@@ -33,7 +33,7 @@ export function aboutNotice(notice, store) {
   if (notice.kind === "request") return { ...base, text: say("notice.request"), path: "/contacts", glyph: "knock" };
   if (notice.kind === "accepted") return { ...base, text: say("notice.accepted"), glyph: "people" };
   if (notice.kind === "sign_in") {
-    const device = [notice.agent, notice.address].filter(Boolean).join(" · ");
+    const device = [notice.agent && deviceOf(notice.agent), notice.address].filter(Boolean).join(" · ");
     return { ...base, title: say("notice.signIn"), text: device, path: "/settings", glyph: "device", user: null };
   }
   if (notice.kind === "file_ready" || notice.kind === "file_failed") return { ...base, text: say(`notice.${notice.kind}`) };

@@ -82,8 +82,8 @@ export class Announcer {
   take(notice) {
     if (notice.read) this.bell.close(tagOf(notice));
     if (!this.bell.leads || !this.announced.lacks(notice)) return;
-    this.announced.done(notice);
-    if (!notice.read) this.announce([notice]);
+    if (notice.read) this.announced.done(notice);
+    else this.announce([notice]);
     this.save();
     if (this.announced.full) this.catchUp();
   }
@@ -92,6 +92,8 @@ export class Announcer {
   async announce(notices) {
     let sound = false;
     for (const notice of notices) {
+      // While one of several is put there, the next may have come by push as well.
+      if (!this.announced.lacks(notice)) continue;
       this.announced.done(notice);
       if (notice.conversation && this.bell.isViewed(notice.conversation)) continue;
       const shown = notice.desktop && this.store.wishes.preferences?.desktop !== false && (await this.bell.show(this.card(notice)));

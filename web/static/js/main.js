@@ -306,6 +306,7 @@ class Page {
   sessionOver() {
     this.client.connection.stop();
     this.view?.close?.();
+    this.notifier.bell.close().catch(() => {});
     document.getElementById("app").replaceChildren();
     remember("person", "");
     location.replace(`/login?next=${encodeURIComponent(location.pathname)}`);

@@ -5,6 +5,8 @@ import { TypingSignal } from "./core/presence.js";
 
 const AGAIN_MS = 3_000;
 const SOON_MS = 300;
+// Timers and clocks round differently.
+const EARLY_MS = 5;
 const LIST = 50;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -76,14 +78,13 @@ export class Notifier {
 
   async readPresence() {
     const { presence } = this.store;
+    const turn = (this.turn = (this.turn ?? 0) + 1);
     presence.asking();
-    try {
-      const { presence: list, late } = await this.client.api.get("/presence");
-      presence.all(list);
-      if (late && !this.down) this.presenceSoon(AGAIN_MS);
-    } catch {
-      presence.all([]);
-    }
+    // Without an answer nobody is shown: the next hello asks again.
+    const { presence: list, late } = await this.client.api.get("/presence").catch(() => ({ presence: [] }));
+    if (turn !== this.turn) return;
+    presence.all(list);
+    if (late && !this.down) this.presenceSoon(AGAIN_MS * (1 + Math.random()));
     this.store.tell("presence");
   }
 
@@ -119,10 +120,10 @@ export class Notifier {
     this.signals.set(conversation, signal);
     const wait = signal.typed(Date.now());
     if (wait === 0) this.signal(conversation);
-    else this.signalTimer ??= setTimeout(() => {
-      this.signalTimer = null;
-      this.signal(conversation);
-    }, wait);
+    else {
+      clearTimeout(this.signalTimer);
+      this.signalTimer = setTimeout(() => this.signal(conversation), wait + EARLY_MS);
+    }
   }
 
   signal(conversation) {
@@ -182,12 +183,17 @@ export class Notifier {
 
   /** `what`: {ids} or {up_to}. Shown at once; every device hears of it. */
   async markRead(what) {
-    this.noticesRead(what);
+    const before = this.store.notices.read(what);
     this.store.tell("notices");
-    await this.client.command("POST", "/notices/read", what).catch((error) => {
-      this.readNotices();
+    try {
+      await this.client.command("POST", "/notices/read", what);
+      for (const notice of before) this.announcer.take({ ...notice, read: true });
+      this.countSoon();
+    } catch (error) {
+      this.store.notices.restore(before);
+      this.store.tell("notices");
       throw error;
-    });
+    }
   }
 
   // Preferences and mutes

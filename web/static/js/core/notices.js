@@ -33,12 +33,17 @@ export class Notices {
     this.rows.set(row.id, old?.change === row.change ? { ...row, read: row.read || old.read } : row);
   }
 
-  /** Read here or at another device: everything up to a change, and those of some ids. Returns the rows that changed. */
+  /** Read here or at another device: everything up to a change, and those of some ids. Returns what those rows were. */
   read({ up_to: upTo = 0, ids = [] }) {
     const named = new Set(ids);
     const changed = [...this.rows.values()].filter((row) => !row.read && (row.change <= upTo || named.has(row.id)));
     for (const row of changed) this.rows.set(row.id, { ...row, read: true });
     return changed;
+  }
+
+  /** It could not be told: those rows are as before. */
+  restore(rows) {
+    for (const row of rows) this.rows.set(row.id, row);
   }
 
   /** The newest first. */
@@ -89,8 +94,9 @@ export class Announced {
   }
 
   done(notice) {
+    const change = Math.max(notice.change, this.ids.get(notice.id) ?? 0);
     this.ids.delete(notice.id);
-    this.ids.set(notice.id, notice.change);
+    this.ids.set(notice.id, change);
     if (this.ids.size > IDS_MOST) this.ids.delete(this.ids.keys().next().value);
   }
 

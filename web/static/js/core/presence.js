@@ -11,7 +11,7 @@ export class Presence {
 
   /** The list of everybody is being read: what is pushed from here on is newer than it. */
   asking() {
-    this.pushed = new Map();
+    this.pushed ??= new Map();
   }
 
   /** GET /presence. Whoever is not in it is not known. */

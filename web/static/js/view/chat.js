@@ -124,7 +124,7 @@ export class Chat {
       h(
         "div.who",
         {},
-        h("h1", { dir: "auto" }, h("bdi", {}, name), muted && h("span.muted", { role: "img", "aria-label": say("mute.is") }, icon("mute"))),
+        h("h1", { dir: "auto" }, h("bdi", {}, name), muted && h("span.mute-mark", { role: "img", "aria-label": say("mute.is") }, icon("mute"))),
         !peer.deleted && h("p.handle", {}, h("span.at", {}, `@${peer.username}`), this.status),
       ),
       ...(peer.deleted ? [] : [menu]),

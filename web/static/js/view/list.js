@@ -5,7 +5,7 @@ import { shortOf, wholeOf } from "../dates.js";
 import { say } from "../words.js";
 import { arrange, avatar, badge, button, emptyState, h, icon, nameOf, tool } from "./dom.js";
 import { openMenu, reasonOf, toast } from "./overlay.js";
-import { dot, muteItems, stateOf } from "./status.js";
+import { dot, isTyping, muteItems, stateOf } from "./status.js";
 
 const TICKS = { queued: "clock", sent: "clock", failed: "alert", stored: "check", delivered: "checks", read: "checks" };
 
@@ -200,6 +200,7 @@ export class ConversationList {
       unread: one.unseen,
       current: one.id === this.current,
       presence: stateOf(one, this.store),
+      typing: isTyping(one, this.store),
       muted: this.store.wishes.mutedUntil(one.peer.id, Date.now()) > 0,
     };
   }
@@ -214,8 +215,7 @@ export class ConversationList {
   }
 
   lines(view) {
-    const typing = view.presence === "typing";
-    const text = typing
+    const text = view.typing
       ? h("span.row-text.typing", {}, say("presence.typing"))
       : view.draft
       ? h("span.row-text", {}, h("em", {}, say("list.draft")), h("bdi", {}, view.draft))
@@ -227,13 +227,13 @@ export class ConversationList {
         "span.row-line",
         {},
         h("span.row-name", {}, h("bdi", {}, view.name)),
-        view.muted && h("span.muted", { role: "img", "aria-label": say("mute.is"), title: say("mute.is") }, icon("mute")),
+        view.muted && h("span.mute-mark", { role: "img", "aria-label": say("mute.is"), title: say("mute.is") }, icon("mute")),
         view.at && h("time.row-time", { datetime: view.exact, title: wholeOf(view.exact) }, view.at),
       ),
       h(
         "span.row-line",
         {},
-        view.fate && !view.draft && !typing && ticks(view.fate, view.exact, shortOf),
+        view.fate && !view.draft && !view.typing && ticks(view.fate, view.exact, shortOf),
         text,
         badge(view.unread, { "aria-label": say("list.unread", { n: view.unread }) }),
       ),

@@ -1,5 +1,6 @@
 // Profile, appearance, password, signed-in devices, and the way out.
 
+import { deviceOf } from "../core/text.js";
 import { shortOf, wholeOf } from "../dates.js";
 import { enterSends, recall, remember } from "../io/prefs.js";
 import { say } from "../words.js";
@@ -189,25 +190,4 @@ export class SettingsPage {
   close() {
     this.notifying.close();
   }
-}
-
-/** "Firefox on Linux" from a user agent's long line; an unknown one is shown as it is, shortened. */
-function deviceOf(agent) {
-  const browsers = [
-    [/Edg\//, "Edge"],
-    [/OPR\//, "Opera"],
-    [/Firefox\//, "Firefox"],
-    [/Chrom(e|ium)\//, "Chrome"],
-    [/Safari\//, "Safari"],
-  ];
-  const systems = [
-    [/Android/, "Android"],
-    [/iPhone|iPad/, "iOS"],
-    [/Windows/, "Windows"],
-    [/Mac OS X/, "macOS"],
-    [/Linux/, "Linux"],
-  ];
-  const browser = browsers.find(([pattern]) => pattern.test(agent))?.[1];
-  const system = systems.find(([pattern]) => pattern.test(agent))?.[1];
-  return [browser, system].filter(Boolean).join(", ") || agent.slice(0, 40) || "?";
 }

@@ -11,16 +11,20 @@ const MUTES = [
   ["mute.always", { forever: true }],
 ];
 
-/** "typing", "online", "away", "offline", or "" where nothing is known or nothing is to be known. */
+const known = (conversation) => conversation.relation === "contact" && !conversation.peer.deleted;
+
+/** "online", "away", "offline", or "" where nothing is known or nothing is to be known. */
 export function stateOf(conversation, store) {
-  if (conversation.relation !== "contact" || conversation.peer.deleted) return "";
-  if (store.presence.isTyping(conversation.id)) return "typing";
-  return store.presence.of(conversation.peer.id)?.state ?? "";
+  return known(conversation) ? (store.presence.of(conversation.peer.id)?.state ?? "") : "";
+}
+
+export function isTyping(conversation, store) {
+  return known(conversation) && store.presence.isTyping(conversation.id);
 }
 
 /** The state in words, for the head of a conversation. */
 export function statusOf(conversation, store, now = new Date()) {
-  const state = stateOf(conversation, store);
+  const state = isTyping(conversation, store) ? "typing" : stateOf(conversation, store);
   const seen = store.presence.of(conversation.peer.id)?.lastSeen;
   if (state === "offline" && seen) return { state, words: lastSeen(seen, now) };
   return { state, words: state && say(`presence.${state}`) };
