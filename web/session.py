@@ -135,8 +135,8 @@ class Session:
 
     # From the client.
 
-    def received(self, text: str) -> Sequence[Action]:
-        """A text frame came in."""
+    def received(self, text: str | bytes) -> Sequence[Action]:
+        """A text frame came in; its bytes may be no UTF-8."""
         if self.over:
             return ()
         try:
@@ -266,7 +266,7 @@ class Session:
             return self._hang_up(Close.RESEND, "resend from the first unanswered")
         return (_error(frame_id, error), *self._pass_on())
 
-    def _unreadable(self, text: str, error: Exception) -> Sequence[Action]:
+    def _unreadable(self, text: str | bytes, error: Exception) -> Sequence[Action]:
         try:
             named = _decode_named(text)
         except (msgspec.DecodeError, UnicodeError, RecursionError):

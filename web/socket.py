@@ -32,6 +32,9 @@ OUTBOX_BYTES_MOST: Final = 4 * 1024 * 1024
 STALLED: Final = 1.0
 """Seconds after which a send that has not ended means a reader too slow for what waits."""
 
+READ_BYTES: Final = 4 * FRAME_BYTES
+"""A larger frame is not even read."""
+
 SEND_DEADLINE: Final = 10.0
 BURST: Final = 64
 WRITER_LIMIT: Final = 32 * 1024
@@ -99,8 +102,10 @@ class Connection:
             protocols=(SUBPROTOCOL,),
             heartbeat=HEARTBEAT,
             compress=False,
-            # aiohttp refuses from this size on, and a frame of exactly 64 KiB is none too large.
-            max_msg_size=FRAME_BYTES + 1,
+            # Larger ones and text that is no UTF-8 would make aiohttp reset the connection, and the close code is lost
+            # with it when more is on its way: what is a little too large is refused here.
+            max_msg_size=READ_BYTES,
+            decode_text=False,
             # Whether the reader is behind is asked with each frame that goes through aiohttp.
             writer_limit=0,
             timeout=CLOSE_DEADLINE,
@@ -223,6 +228,9 @@ class Connection:
         while not self._machine.over:
             message = await self.response.receive()
             if message.type is WSMsgType.TEXT:
+                if len(message.data) > FRAME_BYTES:
+                    self.close(Close.TOO_BIG, "too big")
+                    return
                 actions = self._machine.received(message.data)
             elif message.type is WSMsgType.BINARY:
                 actions = self._machine.received_binary()

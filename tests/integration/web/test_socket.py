@@ -108,6 +108,23 @@ async def test_a_message_to_oneself_is_refused(house: House) -> None:
         assert (await hers.next("error", id="f1"))["code"] == "invalid"
 
 
+async def test_who_sends_on_after_a_frame_that_is_too_big_hears_1009_all_the_same(house: House) -> None:
+    ann = await house.person("ann.smith")
+    async with ann.socket() as hers:
+        for _ in range(3):
+            await hers.opened.send_str("x" * 200_000)
+        assert await hers.closed() == 1009
+
+
+async def test_text_that_is_no_utf_8_is_answered_as_what_is_no_json(house: House) -> None:
+    ann = await house.person("ann.smith")
+    async with ann.socket() as hers:
+        await hers.opened.send_frame(b'{"type":"ping","id":"\xff"}', aiohttp.WSMsgType.TEXT)
+        assert (await hers.next("error"))["code"] == "invalid"
+        await hers.send(type="ping", id="p")
+        await hers.next("pong")
+
+
 async def test_a_frame_over_64_kib_ends_the_socket_with_1009(house: House) -> None:
     ann, _ = await two(house)
     async with ann.socket() as hers:
