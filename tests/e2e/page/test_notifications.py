@@ -27,6 +27,7 @@ SHOWN = """async () => {
 # Writes down each notification that a page puts there, whatever becomes of it.
 TALLY = """(() => {
     window.rung = [];
+    if (!window.ServiceWorkerRegistration) return;
     const show = ServiceWorkerRegistration.prototype.showNotification;
     ServiceWorkerRegistration.prototype.showNotification = function (title, options) {
         window.rung.push(options.tag);
@@ -127,6 +128,10 @@ def test_the_notice_centre_is_the_same_on_all_devices(meet: Meet) -> None:
     expect(ada.page.locator(".notices")).to_contain_text("Nothing new")
     ada.page.keyboard.press("Escape")
     expect(ada.page.locator(".bell")).to_be_focused()
+    ada.page.click(".bell")
+    expect(ada.page.locator(".notices")).to_be_visible()
+    ada.page.click(".bell")
+    expect(ada.page.locator(".notices")).to_be_hidden()
     other = meet(ada.name, again=True)
     expect(ada.page.locator(".bell .badge")).to_have_text("1")
     pending = noor.api("POST", "/contacts/requests", {"user_id": ada.id})["request"]
@@ -192,6 +197,24 @@ def test_one_tab_of_many_tells_the_desktop_once_and_a_click_leads_to_the_message
     ada.post(conversation, "still there?")
     eventually_sync(lambda: tag in shown(rest[0]), within=10)
     assert sorted(len(tab.evaluate("window.rung")) for tab in rest) == [0, 1]
+
+
+def test_what_came_while_no_page_was_open_is_announced_once(pair: Pair) -> None:
+    ada, noor, conversation = pair
+    tag = f"chat-{conversation}"
+    wants_desktop(noor)
+    noor.page.goto(f"{noor.house.origin}/settings")
+    noor.connected()
+    noor.page.goto("about:blank")
+    ada.post(conversation, "one", "two")
+    noor.page.goto(f"{noor.house.origin}/settings")
+    eventually_sync(lambda: shown(noor.page).get(tag) == {"title": ada.name, "body": "two"}, within=10)
+    assert noor.page.evaluate("window.rung") == [tag]
+    noor.page.reload()
+    noor.connected()
+    ada.post(conversation, "three")
+    eventually_sync(lambda: shown(noor.page)[tag]["body"] == "three", within=10)
+    assert noor.page.evaluate("window.rung") == [tag]
 
 
 def test_who_is_muted_is_counted_in_grey_and_not_announced(pair: Pair) -> None:

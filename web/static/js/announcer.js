@@ -17,12 +17,22 @@ export class Announcer {
     this.key = `bell.${store.me.id}`;
     this.head = null;
     this.announced = new Announced();
+    // Without the lists nobody's name is known yet, nor what a message says.
+    this.listed = new Promise((resolve) => {
+      this.listsAreHere = resolve;
+    });
   }
 
   /** This tab announces from now on. */
   lead() {
     this.announced = Announced.of(recall(this.key) || "null");
-    if (this.head !== null) this.readable(this.head);
+    if (this.announced.cursor === null && this.head !== null) this.begin(this.head);
+    this.catchUp();
+  }
+
+  begin(cursor) {
+    this.announced = new Announced({ cursor });
+    this.save();
   }
 
   save() {
@@ -36,15 +46,16 @@ export class Announcer {
   }
 
   /** On hello: notices can be read up to the change `head`. */
-  readable(head) {
+  greeted(head) {
     this.head = head;
-    if (!this.bell.leads) return;
     const { cursor } = this.announced;
     // Of what was before this browser came first nothing is announced; nor of another database than before.
-    if (cursor === null || cursor > head) {
-      this.announced = new Announced({ cursor: head });
-      this.save();
-    } else if (cursor < head) this.catchUp();
+    if (this.bell.leads && (cursor === null || cursor > head)) this.begin(head);
+  }
+
+  /** The page has read what else there is to read after a hello. */
+  online() {
+    if (this.announced.cursor < this.head) this.catchUp();
   }
 
   /** Reads the log on: what was pushed while this browser was away, or was lost on its way. */
@@ -82,14 +93,16 @@ export class Announcer {
   take(notice) {
     if (notice.read) this.bell.close(tagOf(notice));
     if (!this.bell.leads || !this.announced.lacks(notice)) return;
-    if (notice.read) this.announced.done(notice);
-    else this.announce([notice]);
-    this.save();
+    if (notice.read) {
+      this.announced.done(notice);
+      this.save();
+    } else this.announce([notice]);
     if (this.announced.full) this.catchUp();
   }
 
   /** Each on the desktop where that is wished and allowed; else one tone for all of them. */
   async announce(notices) {
+    await this.listed;
     let sound = false;
     for (const notice of notices) {
       // While one of several is put there, the next may have come by push as well.
@@ -97,8 +110,11 @@ export class Announcer {
       this.announced.done(notice);
       if (notice.conversation && this.bell.isViewed(notice.conversation)) continue;
       const shown = notice.desktop && this.store.wishes.preferences?.desktop !== false && (await this.bell.show(this.card(notice)));
+      // Read meanwhile, at another device.
+      if (shown && this.store.notices.rows.get(notice.id)?.read) this.bell.close(tagOf(notice));
       sound ||= notice.sound && !shown;
     }
+    this.save();
     if (sound) await this.bell.tone();
   }
 

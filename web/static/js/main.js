@@ -76,7 +76,10 @@ class Page {
           this.notifier.arrived(frame);
           this.view?.arrived?.(frame);
         },
-        online: () => this.view?.online?.(),
+        online: () => {
+          this.notifier.announcer.online();
+          this.view?.online?.();
+        },
         lists: (good) => this.listsLoaded(good),
       },
     });
@@ -231,6 +234,7 @@ class Page {
 
   listsLoaded(good) {
     this.list.failed = !good;
+    if (good) this.notifier.announcer.listsAreHere();
     this.list.render();
     if (this.view instanceof Chat) this.view.update();
     if (!good && !this.store.loaded) this.retryLists();

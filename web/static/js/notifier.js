@@ -30,7 +30,7 @@ export class Notifier {
   hello({ notices }) {
     this.told = "";
     this.attend();
-    if (notices) this.announcer.readable(notices.change);
+    if (notices) this.announcer.greeted(notices.change);
     this.readAll();
   }
 
@@ -150,6 +150,8 @@ export class Notifier {
   async readNotices() {
     try {
       this.store.notices.page(await this.client.api.get(`/notices?limit=${LIST}`), true);
+      // The greeting could not say where the log ends: then it ends here.
+      if (this.announcer.head === null) this.announcer.greeted(this.store.notices.newest);
     } catch {
       // The next hello, or notifier when it is back, brings us here again.
     }

@@ -14,14 +14,17 @@ export class NoticeCentre {
     this.store = notifier.store;
     this.go = go;
     this.only = "unread";
+    this.open = false;
     this.nodes = new Map();
     this.bell = h(
       "button.rail-link.bell",
-      { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", on: { click: () => this.panel.togglePopover() } },
+      { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false" },
       icon("bell"),
       h("span", { "aria-hidden": "true" }, say("notices.short")),
     );
     this.panel = this.build();
+    // As its target, so that a click on the bell of an open panel closes it, and nothing else.
+    this.bell.popoverTargetElement = this.panel;
     document.body.append(this.panel);
     this.update();
   }
@@ -33,7 +36,7 @@ export class NoticeCentre {
     ];
     const filter = choices(say("notices.which"), filters, this.only, (which) => {
       this.only = which;
-      this.update();
+      this.drawList();
     });
     this.all = button(say("notices.readAll"), () => this.read({ up_to: this.store.notices.newest }), ".quiet");
     this.list = h("ul.notice-list");
@@ -47,10 +50,13 @@ export class NoticeCentre {
       this.list,
       this.rest,
     );
-    panel.addEventListener("toggle", (event) => {
-      const open = event.newState === "open";
-      this.bell.setAttribute("aria-expanded", String(open));
-      if (open) panel.querySelector("h2").focus({ focusVisible: false });
+    panel.addEventListener("beforetoggle", (event) => {
+      this.open = event.newState === "open";
+      this.bell.setAttribute("aria-expanded", String(this.open));
+      if (this.open) this.drawList();
+    });
+    panel.addEventListener("toggle", () => {
+      if (this.open) panel.querySelector("h2").focus({ focusVisible: false });
     });
     return panel;
   }
@@ -65,7 +71,13 @@ export class NoticeCentre {
     this.bell.setAttribute("aria-label", unread > 0 ? say("notices.count", { n: unread }) : say("notices.title"));
     this.bell.querySelector(".badge")?.remove();
     if (unread > 0) this.bell.append(badge(unread, { "aria-hidden": "true" }));
-    this.all.disabled = unread === 0;
+    // The list costs a look at everybody whom a notice names: not at each message while nobody sees it.
+    if (this.open) this.drawList();
+  }
+
+  drawList() {
+    const { notices } = this.store;
+    this.all.disabled = notices.unread === 0;
     const shown = notices.list.filter((one) => this.only === "all" || !one.read);
     const alive = new Set(shown.map((one) => one.id));
     for (const id of this.nodes.keys()) if (!alive.has(id)) this.nodes.delete(id);
@@ -79,7 +91,7 @@ export class NoticeCentre {
     const known = this.nodes.get(notice.id);
     if (known?.signature === signature) return known.element;
     const element = known?.element ?? h("li");
-    const open = () => this.open(notice, about);
+    const follow = () => this.follow(notice, about);
     const face = about.user ? h("span.face", {}, avatar(about.user), h("span.kind", {}, icon(about.glyph))) : h("span.face.plain", {}, icon(about.glyph));
     const words = h("span.who", {}, h("b", {}, h("bdi", {}, about.title)), h("span", { dir: "auto" }, about.text));
     const time = h("time", { datetime: notice.at, title: wholeOf(notice.at) }, shortOf(notice.at));
@@ -87,12 +99,12 @@ export class NoticeCentre {
     element.dataset.kind = notice.kind;
     const mark = !notice.read && tool("check", say("notices.read"), () => this.read({ ids: [notice.id] }));
     const label = notice.read ? null : h("span.unseen", {}, say("notices.new"));
-    element.replaceChildren(...[h("button.notice-open", { type: "button", on: { click: open } }, face, words, label, time), mark].filter(Boolean));
+    element.replaceChildren(...[h("button.notice-open", { type: "button", on: { click: follow } }, face, words, label, time), mark].filter(Boolean));
     this.nodes.set(notice.id, { element, signature });
     return element;
   }
 
-  open(notice, { path, seq }) {
+  follow(notice, { path, seq }) {
     this.panel.hidePopover();
     if (!notice.read) this.read({ ids: [notice.id] });
     this.go(path, seq);
