@@ -34,7 +34,7 @@ class HttpError(Exception):
     """An answer that is not 2xx: `status`, the error's `code`, and its `message` for people."""
 
     def __init__(self, status: int, code: str, message: str = "") -> None:
-        super().__init__(f"{status} {code}")
+        super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.code = code
         self.message = message
