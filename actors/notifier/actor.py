@@ -97,9 +97,9 @@ class Notifier(Actor[NotifierUnit]):
     # What people want.
 
     def tell_preferences(self, tx: NotifierUnit, mail: Mail[SetPreferences], _reply: Preferences) -> Iterable[Effect]:
-        frame = preferences_frame(tx.wishes.preferences(mail.person))
-        yield Push(to=[mail.person], frame=json.encode(frame), correlation=mail.correlation)
-        if mail.command.presence is not None or mail.command.last_seen is not None:
+        wishes = tx.wishes.preferences(mail.person)
+        yield Push(to=[mail.person], frame=json.encode(preferences_frame(wishes)), correlation=mail.correlation)
+        if mail.command.presence is not None or (wishes.presence and mail.command.last_seen is not None):
             # Not at other wishes: to those from whom somebody hides, it would say when they are there.
             yield from self.presence.wished(tx, mail.person)
 

@@ -37,6 +37,18 @@ async def test_a_repeated_command_is_told_as_it_is_now(office: Office) -> None:
     assert not (await office.database.read(lambda tx: tx.wishes.preferences(BOB))).desktop
 
 
+async def test_contacts_hear_of_a_wish_about_last_seen_only_from_who_lets_them_see_presence(office: Office) -> None:
+    unknown = {"type": "presence", "user": BOB, "state": "unknown"}
+    await office.do(BOB, SetPreferences(presence=False))
+    assert office.frames(ANN, "presence") == [unknown]
+    await office.do(BOB, SetPreferences(last_seen=False))
+    assert office.frames(ANN, "presence") == [unknown]
+    await office.do(BOB, SetPreferences(presence=True))
+    await office.do(BOB, SetPreferences(last_seen=True))
+    offline = {"type": "presence", "user": BOB, "state": "offline"}
+    assert office.frames(ANN, "presence") == [unknown, offline, offline]
+
+
 async def test_people_one_has_met_can_be_muted_for_a_while_or_for_ever(office: Office) -> None:
     now = office.house.now
     for until in (now + 1_000, MUTE_FOREVER):
