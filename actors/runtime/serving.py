@@ -75,9 +75,7 @@ async def serve_owner(
     vitals = Vitals(notifier, settings.runtime.beat)
     stopping = asyncio.Event()
     on_stop(stopping.set)
-    # Another copy may hold the database still; it is waited for, and a stop ends the waiting.
-    vitals.waiting("waiting for the database")
-    database = await _unless_stopped(open_database(), stopping)
+    database = await _opened(open_database(), stopping, vitals)
     if database is None:
         return
     try:
@@ -257,6 +255,14 @@ async def _drained(work: Awaitable[None], otherwise: str) -> None:
             await work
     except TimeoutError:
         log.warning(otherwise)
+
+
+async def _opened(opening: Awaitable[Any], stopping: asyncio.Event, vitals: Vitals) -> Any:
+    """Another copy may hold the database still; it is waited for, and a stop ends the waiting."""
+    vitals.waiting("waiting for the database")
+    # A migration of a long log takes minutes: replaced for its silence, it would begin again each time.
+    with vitals.patience():
+        return await _unless_stopped(opening, stopping)
 
 
 async def _unless_stopped(opening: Awaitable[Any], stopping: asyncio.Event) -> Any:

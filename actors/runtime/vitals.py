@@ -69,7 +69,7 @@ class Vitals:
 
     @contextlib.contextmanager
     def patience(self) -> Iterator[None]:
-        """Signs of life while the work loop waits for the broker, or to try again: nothing that a restart mends.
+        """Signs of life while a process waits for its database or the broker, or to try again: no restart mends that.
 
         Not for work of its own: a handler that hangs is to be noticed.
         """

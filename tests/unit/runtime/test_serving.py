@@ -1,10 +1,12 @@
 """The ends of a process: nothing is left open, and what failed is told."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
-from actors.runtime.serving import _cancel, _first_end, _unless_stopped
+from actors.runtime.serving import _cancel, _first_end, _opened, _unless_stopped
+from actors.runtime.vitals import Notifier, Vitals
 from tests.support.virtual_time import run_virtually
 
 
@@ -49,6 +51,29 @@ async def test_a_stop_ends_the_wait_for_a_database_and_its_failure_is_told() -> 
         await _unless_stopped(failing(), stopping)
     stopping.set()
     assert await _unless_stopped(asyncio.sleep(1_000), stopping) is None
+
+
+def test_a_long_migration_is_no_silence() -> None:
+    class Heard(Notifier):
+        def __init__(self) -> None:
+            super().__init__({})
+            self.at: list[float] = []
+
+        def send(self, *_: str) -> None:
+            self.at.append(asyncio.get_running_loop().time())
+
+    async def migration() -> list[float]:
+        clock = asyncio.get_running_loop().time
+        heard = Heard()
+        begun = clock()
+        assert await _opened(asyncio.sleep(300, "open"), asyncio.Event(), Vitals(heard, 2.0, monotonic=clock)) == "open"
+        ended = len(heard.at)
+        await asyncio.sleep(60)
+        assert len(heard.at) == ended
+        heard.close()
+        return [later - before for before, later in pairwise([begun, *heard.at, begun + 300])]
+
+    assert max(run_virtually(migration())) < 5
 
 
 async def test_a_part_that_ends_by_itself_ends_the_process_with_its_reason() -> None:
