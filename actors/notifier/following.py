@@ -55,6 +55,9 @@ class Following:
             self._trouble(source, str(refusal))
             return ()
         except Exception as error:
+            if not tx.connection.in_transaction:
+                # SQLITE_FULL and its like have rolled back all of it: what came after would be kept and never told.
+                raise
             if not self._trouble(source, repr(error)):
                 log.exception("following %s failed; it is tried again", source)
             return ()

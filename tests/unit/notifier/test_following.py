@@ -1,6 +1,8 @@
 """Following: each change once, from a cursor that survives everything, whichever of the others cannot be read."""
 
 import logging
+import sqlite3
+from typing import NoReturn
 
 import pytest
 
@@ -14,6 +16,7 @@ from protocols.contacts import (
     RequestContact,
     UnblockUser,
 )
+from protocols.errors import Refusal
 from protocols.notifier import MutePerson, Notice, SetPreferences
 from storage.notifier import NotifierUnit
 from storage.notifier_cursors import Place
@@ -209,3 +212,23 @@ async def test_idle_looks_write_nothing(office: Office) -> None:
         await office.look()
         await office.hint()
     assert await office.database.read(changes) == before
+
+
+async def test_what_is_found_after_a_full_disk_took_the_transaction_is_not_kept_untold(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tx: NotifierUnit, *_: object) -> NoReturn:
+        tx.connection.execute("ROLLBACK")
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    await office.contacts(DAN, RequestContact(to=BOB))
+    await office.sign_in(BOB, "s1", familiar=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(relations, "follow", full)
+        with pytest.raises(Refusal, match="full"):
+            await office.look()
+    assert await office.notices(BOB) == []
+    await office.look()
+    assert {frame["kind"] for frame in office.frames(BOB, "notice")} == {"request", "sign_in"}
