@@ -89,6 +89,14 @@ NOTICES = """async () => {
     seen.grown = ids();
     one.page({notices: [row("c", 9)], unread: 1, more: false}, true);
     seen.again = ids();
+    one.put(row("z", 20));
+    one.page({notices: [row("z", 20), row("y", 19)], unread: 9, more: true}, true);
+    seen.apart = [ids(), one.whole, one.unread];
+    one.page({notices: [row("c", 9)], unread: 9, more: false}, false);
+    one.page({notices: [row("z", 20), row("y", 19)], unread: 9, more: true}, true);
+    seen.whole = [ids(), one.whole, one.unread];
+    for (let change = 100; change < 2000; change += 1) one.put(row(`n${change}`, change));
+    seen.bounded = [one.rows.size, one.newest];
     return seen;
 }"""
 
@@ -102,6 +110,10 @@ def test_notices_are_counted_from_what_is_listed(bench: Page) -> None:
     assert seen["grown"] == ["n!", "c!", "b", "a!"]
     # What the server has no more is gone, but not what came after its answer.
     assert seen["again"] == ["n!", "c!"]
+    # Between the end of a page and what was known before there may be more.
+    assert seen["apart"] == [["z!", "y!", "n!", "c!"], False, 9]
+    assert seen["whole"] == [["z!", "y!", "n!", "c!"], True, 4]
+    assert seen["bounded"] == [1500, 1999]
 
 
 ANNOUNCED = """async () => {

@@ -8,6 +8,7 @@ import { aboutNotice, previewOf } from "./about.js";
 const PAGE_MOST = 200;
 const AT_ONCE = 8;
 const AGAIN_MS = 3_000;
+const HEARD_EVERY_MS = 5_000;
 
 export const tagOf = (notice) => (notice.kind === "messages" ? `chat-${notice.conversation}` : `notice-${notice.id}`);
 
@@ -16,6 +17,7 @@ export class Announcer {
     Object.assign(this, { store, api, bell });
     this.key = `bell.${store.me.id}`;
     this.head = null;
+    this.heardAt = 0;
     this.announced = new Announced();
     // Without the lists nobody's name is known yet, nor what a message says.
     this.listed = new Promise((resolve) => {
@@ -103,25 +105,35 @@ export class Announcer {
   /** Each on the desktop where that is wished and allowed; else one tone for all of them. */
   async announce(notices) {
     await this.listed;
-    let sound = false;
+    let tone = false;
     for (const notice of notices) {
       // While one of several is put there, the next may have come by push as well.
       if (!this.announced.lacks(notice)) continue;
       this.announced.done(notice);
-      if (notice.conversation && this.bell.isViewed(notice.conversation)) continue;
-      const shown = notice.desktop && this.store.wishes.preferences?.desktop !== false && (await this.bell.show(this.card(notice)));
+      if (notice.conversation && (await this.bell.isViewed(notice.conversation))) continue;
+      const sound = notice.sound && this.mayBeHeard();
+      const wished = notice.desktop && this.store.wishes.preferences?.desktop !== false;
+      const shown = wished && (await this.bell.show({ ...this.card(notice), silent: !sound }));
       // Read meanwhile, at another device.
       if (shown && this.store.notices.rows.get(notice.id)?.read) this.bell.close(tagOf(notice));
-      sound ||= notice.sound && !shown;
+      tone ||= sound && !shown;
     }
     this.save();
-    if (sound) await this.bell.tone();
+    if (tone) await this.bell.tone();
+  }
+
+  /** Somebody who writes ten lines in a row is heard once. */
+  mayBeHeard() {
+    const now = Date.now();
+    if (now - this.heardAt < HEARD_EVERY_MS) return false;
+    this.heardAt = now;
+    return true;
   }
 
   card(notice) {
     const { title, text, path, seq } = aboutNotice(notice, this.store);
     const body = (notice.preview && previewOf(notice, this.store)) || text;
     const target = { path, seq, notice: notice.id };
-    return { tag: tagOf(notice), title: title || say("app"), body, silent: !notice.sound, at: new Date(notice.at).getTime(), target };
+    return { tag: tagOf(notice), title: title || say("app"), body, at: new Date(notice.at).getTime(), target };
   }
 }

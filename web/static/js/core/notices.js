@@ -1,6 +1,8 @@
 // Notices as this page knows them, and what of them has been announced at this browser. Pure.
 
 const IDS_MOST = 200;
+// notifier keeps 1,000 a person; a page that stays open for weeks keeps no more than this.
+const ROWS_MOST = 1_500;
 
 /** Whether the list shows it: messages only when they came while no page could be seen. */
 export const isListed = (notice) => notice.kind !== "messages" || Boolean(notice.away);
@@ -15,22 +17,33 @@ export class Notices {
 
   /** A page of the list; the first one (`fresh`) replaces what was known, but nothing that was pushed since. */
   page({ notices, unread, more }, fresh) {
-    if (fresh) {
-      const highest = notices[0]?.change ?? 0;
-      const listed = new Set(notices.map((one) => one.id));
-      for (const [id, row] of this.rows) if (row.change <= highest && !listed.has(id)) this.rows.delete(id);
-    }
-    for (const row of notices) this.put(row);
+    const last = notices.at(-1);
+    const meets = this.whole && last && this.rows.get(last.id)?.change === last.change;
+    if (fresh) this.drop(notices, more);
+    for (const row of [...notices].reverse()) this.put(row);
     this.counted = unread;
-    this.whole = !more;
+    // The first page of a list that was whole leaves it whole, where it ends at something known.
+    this.whole = !more || Boolean(fresh && meets);
     this.known = true;
+  }
+
+  /** What the server has no more, as far as its page reaches. */
+  drop(notices, more) {
+    const highest = notices[0]?.change ?? 0;
+    const lowest = more ? notices.at(-1).change : 0;
+    const listed = new Set(notices.map((one) => one.id));
+    for (const [id, row] of this.rows) {
+      if (row.change >= lowest && row.change <= highest && !listed.has(id)) this.rows.delete(id);
+    }
   }
 
   /** The newer of two states of a notice stays; what was read here does not come back as unread. */
   put(row) {
     const old = this.rows.get(row.id);
     if (old && old.change > row.change) return;
+    this.rows.delete(row.id);
     this.rows.set(row.id, old?.change === row.change ? { ...row, read: row.read || old.read } : row);
+    if (this.rows.size > ROWS_MOST) this.rows.delete(this.rows.keys().next().value);
   }
 
   /** Read here or at another device: everything up to a change, and those of some ids. Returns what those rows were. */

@@ -1,5 +1,7 @@
 // Announcing at this browser: one tab of a person does it for all, through the service worker's notifications or a tone.
 
+import { livingTabs } from "./disk.js";
+
 const WORKER = "/sw.js";
 const READY_MS = 5_000;
 const RESUME_MS = 300;
@@ -58,8 +60,14 @@ export class Bell {
     this.channel.postMessage({ tab: this.tab, conversation });
   }
 
-  isViewed(conversation) {
-    return this.viewing === conversation || [...this.viewed.values()].includes(conversation);
+  /** A tab that was closed or crashed while it had the focus could not say so: it views nothing. */
+  async isViewed(conversation) {
+    if (this.viewing === conversation) return true;
+    const viewers = [...this.viewed].filter(([, viewed]) => viewed === conversation);
+    if (viewers.length === 0) return false;
+    const alive = await livingTabs();
+    for (const [tab] of viewers) if (!alive.has(tab)) this.viewed.delete(tab);
+    return viewers.some(([tab]) => alive.has(tab));
   }
 
   // Notifications

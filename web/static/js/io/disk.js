@@ -80,7 +80,8 @@ export class Disk {
   }
 }
 
-async function livingTabs() {
+/** The tabs that are open at this browser, by the locks that they hold as long as they live. */
+export async function livingTabs() {
   if (!navigator.locks) return new Set();
   const { held } = await navigator.locks.query();
   return new Set(held.map((lock) => lock.name.replace(/^parley\.tab\./, "")));

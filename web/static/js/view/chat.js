@@ -88,7 +88,8 @@ export class Chat {
   viewed(seq) {
     const { conversation } = this;
     const before = conversation.unseen;
-    conversation.inView = seq > 0 && this.timeline.atBottom ? conversation.seq : seq;
+    const whole = seq > 0 && this.timeline.ready && this.timeline.atBottom;
+    conversation.inView = whole ? conversation.seq : this.timeline.ready ? seq : 0;
     if (conversation.unseen !== before) this.store.tell("list");
   }
 
