@@ -135,6 +135,9 @@ class Withdrawal:
         notices = tx.notices.open_messages(self._after, CHECKED)
         gone = tx.router.read(lambda router: [one for one in notices if not _waiting(Arrivals(router.connection), one)])
         self._after = notices[-1].id if len(notices) == CHECKED else ""
+        if gone:
+            # This may not be committed: only a rotation that finds nothing is the last one.
+            self._version = None
         return [effect for one in gone for effect in seen(one.person, tx.notices.read([one.id], now))]
 
 

@@ -1,5 +1,7 @@
 """New messages: one notice a conversation, from the log, whatever is repeated, read, deleted or far behind."""
 
+from typing import NoReturn
+
 import pytest
 
 from actors.notifier import following, messages
@@ -154,6 +156,21 @@ async def test_taking_back_goes_round_over_more_than_one_look_can_do(
     for _ in range(3):
         await office.look()
     assert [notice.read for person in (BOB, CAT) for notice in await office.notices(person)] == [True, True]
+
+
+async def test_what_a_lost_transaction_took_back_is_taken_back_again(office: Office) -> None:
+    await office.house.say(ANN, BOB, "one")
+    await office.hint("router")
+    await office.house.tell(BOB, ANN, delivered=1, read=1)
+
+    def lost(tx: NotifierUnit) -> NoReturn:
+        assert list(office.actor.look(tx, office.house.now))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await office.database.run(lost)
+    await office.look()
+    assert [notice.read for notice in await office.notices(BOB)] == [True]
 
 
 async def test_a_muted_sender_makes_no_notice_until_the_mute_ends(office: Office) -> None:
