@@ -20,6 +20,9 @@ from storage.notifier_presence import Presence as Kept
 MOST: Final = 2_000
 """People whose state one transaction writes; whoever is left comes in the next."""
 
+TOLD: Final = 100_000
+"""Contacts of theirs after which it is enough: each stands by name in the push, some 35 bytes."""
+
 STAMP: Final = 60.0
 """Seconds between two notes of when everybody was last seen: so much a crash of this process may be wrong by."""
 
@@ -128,7 +131,6 @@ class Presence:
         changed = [one for person in people for one in self._changed(person, rows.get(person), now)]
         kept: list[Kept] = []
         gone: list[Kept] = []
-        effects: list[Effect] = []
         try:
             self._friends.check(tx)
             for one in changed:
@@ -139,17 +141,28 @@ class Presence:
                 else:
                     # Their sockets have not closed yet.
                     self._unsettled.discard(one.person)
-            for one in (*kept, *gone):
-                # Nothing at all is told of who is not to be seen: the time of a change would say enough.
-                if tx.wishes.preferences(one.person).presence:
-                    effects.extend(self._told(tx, one.person, one, self._friends.of(tx, one.person)))
+            effects, done = self._tell(tx, (*kept, *gone))
         except Refusal as refusal:
             log.debug("presence waits for contacts: %s", refusal)
             return []
-        tx.presences.put(kept)
-        for one in gone:
+        tx.presences.put(kept[:done])
+        for one in gone[: max(0, done - len(kept))]:
             tx.presences.forget(one.person)
         return effects
+
+    def _tell(self, tx: NotifierUnit, people: Sequence[Kept]) -> tuple[list[Effect], int]:
+        """What contacts are told, and of how many of `people` that is. Raises Refusal("unavailable")."""
+        effects: list[Effect] = []
+        told = 0
+        for done, one in enumerate(people):
+            if told >= TOLD:
+                return effects, done
+            # Nothing at all is told of who is not to be seen: the time of a change would say enough.
+            if tx.wishes.preferences(one.person).presence:
+                friends = self._friends.of(tx, one.person)
+                effects.extend(self._told(tx, one.person, one, friends))
+                told += len(friends)
+        return effects, len(people)
 
     def _changed(self, person: str, kept: Kept | None, now: int) -> list[Kept]:
         state = self._book.state(person)

@@ -269,3 +269,17 @@ async def test_thousands_who_come_at_once_are_told_of_in_bounded_steps(
     kept = await desk.database.read(lambda tx: tx.presences.of(people))
     assert {one.state for one in kept.values()} == {"online"}
     assert len(kept) == 95
+
+
+async def test_those_with_thousands_of_contacts_are_told_of_in_bounded_pushes(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.notifier.presence.TOLD", 3)
+    people = {f"p{number:02}": [SEEN] for number in range(6)}
+    await make_people(tmp_path, *people)
+    await relate(tmp_path, [(person, friend) for person in people for friend in (ANN, BOB)])
+    told = [await desk.say(**people)]
+    while told[-1]:
+        told.append(await desk.say(**people))
+    assert [sum(len(to) for to, _ in pushes) for pushes in told] == [4, 4, 4, 0]
+    assert sorted(frame["user"] for pushes in told for _, frame in pushes) == sorted(people)
