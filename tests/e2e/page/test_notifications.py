@@ -215,6 +215,10 @@ def test_what_came_while_no_page_was_open_is_announced_once(pair: Pair) -> None:
     ada.post(conversation, "three")
     eventually_sync(lambda: shown(noor.page)[tag]["body"] == "three", within=10)
     assert noor.page.evaluate("window.rung") == [tag]
+    # Read without a look at it: nothing of it stays on the desktop.
+    noor.page.locator(".row-more").evaluate("button => button.click()")
+    noor.page.click("[role=menuitem] >> text=Mark as read")
+    eventually_sync(lambda: shown(noor.page) == {}, within=10)
 
 
 def test_who_is_muted_is_counted_in_grey_and_not_announced(pair: Pair) -> None:

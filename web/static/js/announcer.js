@@ -18,6 +18,11 @@ export class Announcer {
     this.key = `bell.${store.me.id}`;
     this.head = null;
     this.heardAt = 0;
+    // Conversations that stand on the desktop, with the place of the last message of each.
+    this.cards = new Map();
+    store.listen((topic, id) => {
+      if (topic === "log" && this.cards.has(id)) this.readUp(id);
+    });
     this.announced = new Announced();
     // Without the lists nobody's name is known yet, nor what a message says.
     this.listed = new Promise((resolve) => {
@@ -30,6 +35,16 @@ export class Announcer {
     this.announced = Announced.of(recall(this.key) || "null");
     if (this.announced.cursor === null && this.head !== null) this.begin(this.head);
     this.catchUp();
+    this.takeOver();
+  }
+
+  /** What the tab before this one, or this one before a reload, has put on the desktop. */
+  async takeOver() {
+    for (const { data } of await this.bell.shown()) {
+      if (data?.last && !this.cards.has(data.conversation)) this.cards.set(data.conversation, data.last);
+    }
+    await this.listed;
+    for (const id of this.cards.keys()) this.readUp(id);
   }
 
   begin(cursor) {
@@ -114,12 +129,27 @@ export class Announcer {
       const sound = notice.sound && this.mayBeHeard();
       const wished = notice.desktop && this.store.wishes.preferences?.desktop !== false;
       const shown = wished && (await this.bell.show({ ...this.card(notice), silent: !sound }));
-      // Read meanwhile, at another device.
-      if (shown && this.store.notices.rows.get(notice.id)?.read) this.bell.close(tagOf(notice));
+      if (shown) this.shown(notice);
       tone ||= sound && !shown;
     }
     this.save();
     if (tone) await this.bell.tone();
+  }
+
+  shown(notice) {
+    // Read meanwhile, at another device.
+    if (this.store.notices.rows.get(notice.id)?.read) this.bell.close(tagOf(notice));
+    else if (notice.kind === "messages") {
+      this.cards.set(notice.conversation, notice.to_seq);
+      this.readUp(notice.conversation);
+    }
+  }
+
+  /** Read here or at another device: nothing stays on the desktop until notifier has come to it. */
+  readUp(id) {
+    if ((this.store.get(id)?.floor ?? 0) < this.cards.get(id)) return;
+    this.cards.delete(id);
+    this.bell.close(`chat-${id}`);
   }
 
   /** Somebody who writes ten lines in a row is heard once. */
@@ -133,7 +163,7 @@ export class Announcer {
   card(notice) {
     const { title, text, path, seq } = aboutNotice(notice, this.store);
     const body = (notice.preview && previewOf(notice, this.store)) || text;
-    const target = { path, seq, notice: notice.id };
+    const target = { path, seq, conversation: notice.conversation, last: notice.to_seq };
     return { tag: tagOf(notice), title: title || say("app"), body, at: new Date(notice.at).getTime(), target };
   }
 }
