@@ -113,11 +113,15 @@ export class Bell {
     );
   }
 
-  /** Those that are shown: of a tag, or all. */
+  /** Those that are shown: of a tag, or all. None on a page that is being left. */
   async shown(tag) {
     if (this.permission !== "granted") return [];
-    const registration = await this.worker.getRegistration("/");
-    return (await registration?.getNotifications(tag ? { tag } : {})) ?? [];
+    try {
+      const registration = await this.worker.getRegistration("/");
+      return (await registration?.getNotifications(tag ? { tag } : {})) ?? [];
+    } catch {
+      return [];
+    }
   }
 
   async close(tag) {
