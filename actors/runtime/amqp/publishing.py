@@ -23,14 +23,18 @@ _ALWAYS: Final = 1 << 12 | 1 << 7 | 1 << 4
 """The properties that each mail has: delivery_mode, message_id, user_id."""
 
 _EXPIRATION: Final = 1 << 8
+_UNLIMITED: Final = 1 << 30
 
 
 class Wire:
-    """Mail as the frames of a channel (AMQP 0-9-1, 4.2). `most` is the largest piece of a body, in bytes."""
+    """Mail as the frames of a channel (AMQP 0-9-1, 4.2).
+
+    `most` is the largest piece of a body, in bytes; below 1 where the broker sets no limit to a frame (frame_max 0).
+    """
 
     def __init__(self, number: int, most: int, user: str) -> None:
         self._number = number
-        self._most = most
+        self._most = most if most > 0 else _UNLIMITED
         self._user = _short(user)
         self._methods: dict[tuple[str, str, bool], bytes] = {}
 

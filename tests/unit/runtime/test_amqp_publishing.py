@@ -41,6 +41,11 @@ def test_mail_on_the_wire_is_what_the_library_makes_of_it(size: int) -> None:
         assert wire.payload(mail, MESSAGE_ID) == of_the_library(mail)
 
 
+def test_where_frames_have_no_limit_a_body_is_one_piece() -> None:
+    mail = Outgoing("", "parley.router", b"\xce" * MOST)
+    assert Wire(7, -8, "front").payload(mail, MESSAGE_ID) == of_the_library(mail)
+
+
 def test_what_has_expired_already_may_wait_a_millisecond() -> None:
     wire = Wire(7, MOST, "front")
     assert wire.payload(Outgoing("", "", b"", expires_ms=-5), MESSAGE_ID) == of_the_library(
