@@ -55,6 +55,8 @@ class _Batch:
     def verdict(self, mail: Mail[SendMessage]) -> Verdict:
         try:
             check_client_id(mail.id)
+            # Of a copy of what is stored, too: its front takes an outcome to mean that all before it are decided.
+            self._check_turn(mail)
         except Refusal as refusal:
             return refusal
         mark = fingerprint(_encode_command(mail.command))
@@ -89,18 +91,18 @@ class _Batch:
         self._tx.messages.add(drafts)
         self._tx.conversations.save({thread.key: thread for thread in self._threads.values()}.values())
 
-    def _decided(self, person: str, client_id: str) -> bool:
-        """Whether it is stored or was refused for good: else it was lost on the way, and will be sent again."""
-        return (
-            (person, client_id) in self._drafts
-            or self._tx.messages.sent(person, client_id) is not None
-            or self._tx.journal.recall(person, client_id) is not None
-        )
+    def _check_turn(self, mail: Mail[SendMessage]) -> None:
+        person, before = mail.person, mail.after
+        # Stored or refused for good: else it was lost on the way, and will be sent again.
+        if before and not (
+            (person, before) in self._drafts
+            or self._tx.messages.sent(person, before) is not None
+            or self._tx.journal.recall(person, before) is not None
+        ):
+            raise Refusal("out_of_order")
 
     def _draft(self, mail: Mail[SendMessage], mark: bytes) -> Draft:
         person, command = mail.person, mail.command
-        if mail.after and not self._decided(person, mail.after):
-            raise Refusal("out_of_order")
         check_body(command.body)
         if command.to == person:
             raise Refusal("invalid", fields={"to": "This is yourself."})

@@ -278,6 +278,14 @@ async def test_a_message_does_not_overtake_one_that_was_lost_before_it(house: Ho
     assert [stored(one).seq for one in await do(house, third, behind(house, "m4", "m3"))] == [3, 4]
 
 
+async def test_a_copy_says_nothing_of_what_was_lost_before_it(house: House) -> None:
+    assert stored((await do(house, behind(house, "m1", "")))[0]).seq == 1
+    # The front would take the copy's outcome for a sign that the lost one was decided, and let a third pass it.
+    assert code((await do(house, behind(house, "m1", "lost")))[0]) == "out_of_order"
+    again = await do(house, behind(house, "lost", ""), behind(house, "m1", "lost"))
+    assert [stored(one).seq for one in again] == [2, 1]
+
+
 async def test_what_was_refused_for_good_or_deleted_holds_nothing_up(house: House) -> None:
     refused = house.work(ANN, "no", SendMessage(to=DAN, body="no"))
     results = await do(house, refused, behind(house, "m1", "no"))
