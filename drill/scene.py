@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Self
 
 import aiohttp
@@ -12,7 +12,7 @@ import aiohttp
 from drill.ledger import Account, Logged, Sent, settle
 from drill.person import HttpError, Person
 from drill.tally import Counts, Tally
-from drill.waiting import until
+from drill.waiting import end_all, until
 
 CONNECTED_WITHIN = 30.0
 PAGE = 200
@@ -64,7 +64,7 @@ class Scene:
 
     async def __aexit__(self, *_: object) -> None:
         await self.be_quiet()
-        await _end(self._running)
+        await end_all(self._running)
         await self._exits.aclose()
 
     def _pairs(self) -> list[tuple[Person, Person]]:
@@ -84,7 +84,7 @@ class Scene:
     async def be_quiet(self) -> None:
         """Nobody types any more; what was typed goes on its way."""
         typing, self._typing = self._typing, []
-        await _end(typing)
+        await end_all(typing)
 
     def wander(self, every: float) -> None:
         """From now on somebody loses their connection every so many seconds, on average, until all are quiet.
@@ -192,9 +192,3 @@ async def _log_of(person: Person) -> AsyncIterator[Logged]:
 def _name(number: int) -> str:
     again, place = divmod(number, len(NAMES))
     return NAMES[place] + (f"_{again + 1}_" if again else "")
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

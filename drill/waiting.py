@@ -1,7 +1,7 @@
-"""Wait until something is so, with a deadline."""
+"""Wait until something is so, with a deadline; end what runs beside."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 STEP = 0.05
 
@@ -15,3 +15,10 @@ async def until(predicate: Callable[[], bool], within: float) -> bool:
     except TimeoutError:
         return predicate()
     return True
+
+
+async def end_all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel them, and return when all have ended, however they did."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

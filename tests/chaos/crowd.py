@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Self
 
 from drill.scene import NAMES, PHRASES
-from drill.waiting import until
+from drill.waiting import end_all, until
 from tests.chaos import record
 from tests.chaos.client import Client
 from tests.support.waiting import SCALE
@@ -80,7 +80,7 @@ class Crowd:
 
     async def __aexit__(self, *_: object) -> None:
         await self.be_quiet()
-        await _end(self._running)
+        await end_all(self._running)
         await self._exits.aclose()
 
     def type_on(self) -> None:
@@ -90,7 +90,7 @@ class Crowd:
     async def be_quiet(self) -> None:
         """Nobody types any more; what was typed goes on its way."""
         typing, self._typing = self._typing, []
-        await _end(typing)
+        await end_all(typing)
 
     async def _type(self, device: Client) -> None:
         dice = random.Random(f"{self._seed} {device.device}")  # noqa: S311  (reproducible on purpose)
@@ -157,9 +157,3 @@ class Crowd:
 def _name(number: int) -> str:
     again, place = divmod(number, len(NAMES))
     return NAMES[place] + (f"_{again + 1}_" if again else "")
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,6 +1,5 @@
 """Conversations, messages and sync over HTTP: a real front, real owners and real databases in one process."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,6 @@ from tests.support.house import House, Person, open_house
 from tests.support.waiting import eventually
 
 V1 = "/api/v1"
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as house:
-        yield house
-
-
-@pytest.fixture
-async def ann(house: House) -> Person:
-    return await house.person("ann")
-
-
-@pytest.fixture
-async def bob(house: House, ann: Person) -> Person:
-    """In contact with Ann."""
-    bob = await house.person("bob")
-    await house.befriend(ann, bob)
-    return bob
 
 
 def messages_of(one: Person, other: Person) -> str:

@@ -1,15 +1,13 @@
 """Notices, preferences, mutes and private reading over HTTP and on every device: a real front and real owners."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protocols.notifier import Notice, NoticeData, Preferences
 from storage.notifier import NotifierUnit
-from tests.support.house import House, Person, Socket, open_house
+from tests.support.house import House, Person, Socket
 from tests.support.waiting import eventually
 
 V1 = "/api/v1"
@@ -17,25 +15,6 @@ NOTICES, PREFERENCES = f"{V1}/notices", f"{V1}/me/preferences"
 
 WITHIN = 1.0
 """Seconds in which all devices of a person show the same."""
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as house:
-        yield house
-
-
-@pytest.fixture
-async def ann(house: House) -> Person:
-    return await house.person("ann")
-
-
-@pytest.fixture
-async def bob(house: House, ann: Person) -> Person:
-    """In contact with Ann."""
-    bob = await house.person("bob")
-    await house.befriend(ann, bob)
-    return bob
 
 
 async def keep(house: House, person: Person, count: int, *, kind: str = "request", listed: bool = True) -> list[str]:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from drill.ledger import Account, Logged, Sent, settle
 from drill.person import Person
 from drill.report import spread
+from drill.waiting import end_all
 from tests.soak.figures import Figure
 from tests.soak.installation import Running, running
 from tests.support.fake_installation import Installation
@@ -180,10 +181,10 @@ async def _chatting(base: str) -> AsyncIterator[Sequence[Person]]:
         try:
             await eventually(lambda: all(len(person.sent) > OUTSTANDING for person in people), 30.0)
             yield people
-            await _ended(typing)
+            await end_all(typing)
             await eventually(lambda: all(_arrived(person, _other(people, person)) for person in people), 30.0)
         finally:
-            await _ended([*typing, *lines])
+            await end_all([*typing, *lines])
 
 
 def _other(people: Sequence[Person], person: Person) -> Person:
@@ -195,12 +196,6 @@ async def _type(person: Person, to: str) -> None:
     for number in itertools.count(1):
         person.say(to, f"{person.username} says {number}")
         await person.until(lambda: person.unanswered < OUTSTANDING)
-
-
-async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _sent(people: Sequence[Person]) -> list[Sent]:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from drill.ledger import Sent
 from drill.person import Person
 from drill.report import spread
+from drill.waiting import end_all
 from protocols.notifier import Decision, Notice
 from protocols.values import conversation_of
 from settings import Paths
@@ -115,14 +116,14 @@ async def _writing(base: str) -> AsyncIterator[tuple[Sequence[Pair], Callable[[]
         writing = [asyncio.create_task(_write(pair)) for pair in pairs]
 
         async def stop() -> None:
-            await _ended(writing)
+            await end_all(writing)
             await eventually(lambda: not any(pair.writer.unanswered for pair in pairs), 30.0)
 
         try:
             await eventually(lambda: all(pair.last for pair in pairs), 30.0)
             yield pairs, stop
         finally:
-            await _ended([*writing, *lines])
+            await end_all([*writing, *lines])
 
 
 async def _write(pair: Pair) -> None:
@@ -132,12 +133,6 @@ async def _write(pair: Pair) -> None:
         await pair.writer.until(lambda: not pair.writer.unanswered)
         pair.ticks.append(time.monotonic() - began)
         await asyncio.sleep(PAUSE)
-
-
-async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _kept(paths: Paths, pair: Pair) -> tuple[list[Notice], list[Decision]]:
