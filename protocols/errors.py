@@ -13,10 +13,13 @@ import msgspec
 class Kind(msgspec.Struct, frozen=True):
     """A row of the table. `final` tells that repeating the same command cannot succeed."""
 
-    status: HTTPStatus
+    status: int
     message: str
     final: bool = True
 
+
+CHECKSUM_MISMATCH: Final = 460
+"""Of tus, unknown to HTTP."""
 
 TABLE: Final[Mapping[str, Kind]] = {
     "invalid": Kind(HTTPStatus.BAD_REQUEST, "The request is not understood."),
@@ -34,6 +37,15 @@ TABLE: Final[Mapping[str, Kind]] = {
     "out_of_order": Kind(
         HTTPStatus.CONFLICT, "What was sent before this has been lost; repeat that first.", final=False
     ),
+    "locked": Kind(HTTPStatus.LOCKED, "Another request is sending this file now.", final=False),
+    "gone": Kind(HTTPStatus.GONE, "This is no longer here."),
+    "checksum_mismatch": Kind(CHECKSUM_MISMATCH, "The checksum is another than that of the bytes that arrived."),
+    "wrong_version": Kind(HTTPStatus.PRECONDITION_FAILED, "This version of the protocol is not spoken here."),
+    "quota_exceeded": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Your files take all the room that you have here."),
+    "storage_full": Kind(
+        HTTPStatus.INSUFFICIENT_STORAGE, "There is no room for this on the server at the moment.", final=False
+    ),
+    "range_unsatisfiable": Kind(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The file has no such part."),
     "too_large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is too large."),
     "unsupported": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This content type is not accepted here."),
     "rate_limited": Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; please wait.", final=False),
@@ -73,7 +85,7 @@ class Refusal(Exception):  # noqa: N818  (the field calls a definite no a refusa
         return self.body.code
 
     @property
-    def status(self) -> HTTPStatus:
+    def status(self) -> int:
         return status_of(self.code)
 
     @property
@@ -90,7 +102,7 @@ class Refusal(Exception):  # noqa: N818  (the field calls a definite no a refusa
         return refusal
 
 
-def status_of(code: str) -> HTTPStatus:
+def status_of(code: str) -> int:
     """The one HTTP status of a code; a code that this version does not know is a 500."""
     kind = TABLE.get(code)
     return kind.status if kind else HTTPStatus.INTERNAL_SERVER_ERROR

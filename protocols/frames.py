@@ -280,7 +280,13 @@ class ActorFrame(_FromServer, frozen=True, kw_only=True, tag="actor"):
 
 
 class Resync(_FromServer, frozen=True, kw_only=True, tag="resync"):
-    """Something may have been missed: sync from the token you have, and repeat what is unanswered."""
+    """Something that an owner pushed may have been missed: of `source` alone, or of any owner without it.
+
+    "router": sync from the token you have, and repeat what is unanswered. "contacts": read contacts and requests again.
+    "notifier": read presence, notices and preferences again. Who does all three whatever it says does nothing wrong.
+    """
+
+    source: str | None = None
 
 
 class Pong(_FromServer, frozen=True, kw_only=True, tag="pong"):

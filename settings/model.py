@@ -119,6 +119,15 @@ class Limits(_Section, frozen=True):
     in_flight: Annotated[int, Meta(ge=1, le=10_000)] = 64
 
 
+class Files(_Section, frozen=True):
+    largest_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 2_048
+    quota_mib: Annotated[int, Meta(ge=0, le=1_073_741_824)] = 10_240
+    rate_mib: Annotated[int, Meta(ge=0, le=100_000)] = 32
+    transfers: Annotated[int, Meta(ge=1, le=100)] = 4
+    expire_hours: Annotated[float, Meta(gt=0, le=8_760)] = 24
+    keep_free_mib: Annotated[int, Meta(ge=0, le=1_048_576)] = 256
+
+
 class Runtime(_Section, frozen=True):
     batch_commands: Count = 256
     batch_bytes: Count = 1_048_576
@@ -161,6 +170,7 @@ class Settings(_Section, frozen=True):
     ops: Ops = Ops()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    files: Files = Files()
     runtime: Runtime = Runtime()
     supervision: Supervision = Supervision()
     logging: Logging = Logging()

@@ -51,12 +51,16 @@ class Paths:
     def broker(self) -> Path:
         return self.data / "broker"
 
+    @property
+    def blobs(self) -> Path:
+        return self.data / "blobs"
+
     def database(self, name: str) -> Path:
         return self.databases / f"{name}.db"
 
     def make(self) -> None:
         """Create every folder, readable by its owner alone. Raises SettingsError where that is not possible."""
-        for folder in (self.data, self.databases, self.secrets, self.logs, self.run):
+        for folder in (self.data, self.databases, self.secrets, self.logs, self.blobs, self.run):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 status = folder.stat()

@@ -165,7 +165,7 @@ def _responses(route: Route, schemas: _Schemas) -> Json:
             "content": {"application/json": {"schema": schemas[Failure]}},
             "x-codes": names,
         }
-        if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        if any(not TABLE[name].final for name in names):
             response["headers"] = {"Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}}
         responses[str(status)] = response
     return responses
