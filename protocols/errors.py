@@ -50,6 +50,11 @@ TABLE: Final[Mapping[str, Kind]] = {
     "unsupported": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This content type is not accepted here."),
     "rate_limited": Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; please wait.", final=False),
     "internal": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here."),
+    # Final, unlike the next: what is repeated under its id holds up all that was said after it, and text must not wait
+    # for files. Whoever wants it sent after all sends a new message.
+    "files_unavailable": Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "Files cannot be looked up at the moment; send this as a new message later."
+    ),
     "unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "This is not available at the moment.", final=False),
 }
 

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from protocols.files import FailureReason, UploadStateName
 from protocols.notifier import NoticeData, Preferences
-from protocols.values import Body, ClientId, Emoji, Id, Relation, Seq, User
+from protocols.values import Caption, ClientId, Emoji, Id, Relation, Seq, User
 
 SUBPROTOCOL = "parley.v1"
 
@@ -20,21 +21,32 @@ class _FromClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Send(_FromClient, frozen=True, kw_only=True, tag="send"):
-    """A message to a contact. The `ok` comes when it is stored, and carries what Stored names."""
+    """A message to a contact. The `ok` comes when it is stored, and carries what Stored names.
+
+    `file`: an upload of mine for `to`, whatever part of it has arrived by now; a file is sent once. `body` is its
+    caption then, and may be empty.
+    """
 
     id: FrameId
     client_id: ClientId
     to: Id
-    body: Body
+    body: Caption
     reply_to: Id | None = None
+    file: Id | None = None
+
+    def __post_init__(self) -> None:
+        if not self.body and self.file is None:
+            raise ValueError("`body` may be empty only with a file")
 
 
 class Edit(_FromClient, frozen=True, kw_only=True, tag="edit"):
+    """Other words for a message of mine. Only a file's caption may become empty."""
+
     id: FrameId
     client_id: ClientId
     conversation: Id
     message_id: Id
-    body: Body
+    body: Caption
 
 
 class Delete(_FromClient, frozen=True, kw_only=True, tag="delete"):
@@ -153,8 +165,30 @@ class Reaction(Struct, frozen=True):
     users: list[str]
 
 
+class FileInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The file of a message. `size` and `offset` are bytes, `width` and `height` pixels (0: unknown).
+
+    `name` and `type` are what the sender's browser called it: for display, nothing else. `preview`: there is a small
+    picture of it. From `state` on it is as at the moment of the page that carries it; without `state`, in what is
+    pushed and where files cannot be read, all of that is unknown here, and GET /api/v1/files?ids= tells it. `offset`
+    bytes have arrived, `active`: more are coming right now, `verified`: the sender's browser found the same checksum.
+    """
+
+    id: str
+    name: str
+    type: str
+    size: int
+    width: int = 0
+    height: int = 0
+    preview: bool = False
+    state: UploadStateName | None = None
+    offset: int = 0
+    active: bool = False
+    verified: bool = False
+
+
 class _MessageFields(_FromServer, frozen=True, kw_only=True):
-    """A message as it is now. A deleted one keeps its place and loses its `body`, `reply_to` and `reactions`."""
+    """A message as it is now. A deleted one keeps its place and loses `body`, `reply_to`, `reactions` and `file`."""
 
     conversation: str
     seq: int
@@ -168,6 +202,7 @@ class _MessageFields(_FromServer, frozen=True, kw_only=True):
     edited_at: str | None = None
     deleted: bool = False
     reactions: list[Reaction] = []
+    file: FileInfo | None = None
 
 
 class Message(_MessageFields, frozen=True, kw_only=True, tag="message"):
@@ -274,6 +309,21 @@ class MuteFrame(_FromServer, frozen=True, kw_only=True, tag="mute"):
     forever: bool = False
 
 
+class FileFrame(_FromServer, frozen=True, kw_only=True, tag="file"):
+    """How a file comes along, for its sender and its recipient. It may be lost: ask GET /api/v1/files?ids= after a gap.
+
+    Told at every change of `state` and of `active`, and now and then as `offset` grows. `reason` is that of `failed`.
+    """
+
+    id: str
+    state: UploadStateName
+    offset: int
+    size: int
+    active: bool = False
+    verified: bool = False
+    reason: FailureReason = ""
+
+
 class ActorFrame(_FromServer, frozen=True, kw_only=True, tag="actor"):
     name: str
     state: str
@@ -307,6 +357,7 @@ ServerFrame = (
     | NoticesRead
     | PreferencesFrame
     | MuteFrame
+    | FileFrame
     | ActorFrame
     | Resync
     | Pong

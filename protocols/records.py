@@ -6,7 +6,7 @@ messages; a receipt has a change but no version, because it is no part of what b
 
 from msgspec import Struct
 
-from protocols.frames import Reaction
+from protocols.frames import FileInfo, Reaction
 
 
 class Conversation(Struct, frozen=True):
@@ -26,7 +26,10 @@ class Conversation(Struct, frozen=True):
 
 
 class MessageRecord(Struct, frozen=True, kw_only=True):
-    """A message as it is now. A deleted one keeps its place and has lost body, reply_to and reactions."""
+    """A message as it is now. A deleted one keeps its place and has lost body, reply_to, reactions and file.
+
+    `file` is as it was when it was sent, without what changes later: its `state` and what follows that.
+    """
 
     conversation: str
     seq: int
@@ -41,6 +44,7 @@ class MessageRecord(Struct, frozen=True, kw_only=True):
     edited_at: int | None = None
     deleted: bool = False
     reactions: tuple[Reaction, ...] = ()
+    file: FileInfo | None = None
 
 
 class ReceiptRecord(Struct, frozen=True, kw_only=True):

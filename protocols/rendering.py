@@ -5,7 +5,10 @@ from typing import TypeVar
 
 from msgspec import structs
 
+from protocols.files import UploadState
 from protocols.frames import (
+    FileFrame,
+    FileInfo,
     Message,
     MessageChanged,
     MuteFrame,
@@ -50,6 +53,7 @@ def _shown(kind: type[_Shown], record: MessageRecord) -> _Shown:
         edited_at=None if record.edited_at is None else moment(record.edited_at),
         deleted=record.deleted,
         reactions=list(record.reactions),
+        file=record.file,
     )
 
 
@@ -67,6 +71,44 @@ def receipt_frame(record: ReceiptRecord) -> ReceiptFrame:
 def change_frame(record: MessageRecord | ReceiptRecord) -> Message | ReceiptFrame:
     """One item of a page of sync."""
     return message_frame(record) if isinstance(record, MessageRecord) else receipt_frame(record)
+
+
+def file_info(upload: UploadState) -> FileInfo:
+    """What a message keeps of its file: all that does not change any more."""
+    return FileInfo(
+        id=upload.id,
+        name=upload.name,
+        type=upload.type,
+        size=upload.size,
+        width=upload.width,
+        height=upload.height,
+        preview=bool(upload.preview),
+    )
+
+
+def file_now(file: FileInfo, upload: UploadState) -> FileInfo:
+    """The same file with how it is at the moment. Its preview may have come after the message."""
+    return structs.replace(
+        file,
+        preview=bool(upload.preview),
+        state=upload.state,
+        offset=upload.offset,
+        active=upload.active,
+        verified=upload.verified,
+    )
+
+
+def file_frame(upload: UploadState) -> FileFrame:
+    """How a file comes along, for its two people."""
+    return FileFrame(
+        id=upload.id,
+        state=upload.state,
+        offset=upload.offset,
+        size=upload.size,
+        active=upload.active,
+        verified=upload.verified,
+        reason=upload.reason,
+    )
 
 
 def notice_frame(notice: Notice) -> NoticeFrame:

@@ -19,11 +19,16 @@ class Stored(Struct, frozen=True, kw_only=True):
 
 
 class SendMessage(Command[Stored], frozen=True, kw_only=True, tag="send"):
-    """The item's id is the message's client_id, unique a sender for ever. `reply_to` is a message id or ""."""
+    """The item's id is the message's client_id, unique a sender for ever. `reply_to` is a message id or "".
+
+    `file`: an upload of the sender for `to`, or ""; only with one may `body` be empty. Refused, besides what holds for
+    all: not_found (no such upload, or given up), conflict (sent before), files_unavailable.
+    """
 
     to: str
     body: str
     reply_to: str = ""
+    file: str = ""
 
 
 class EditMessage(Command[Stored], frozen=True, kw_only=True, tag="edit"):

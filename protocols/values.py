@@ -17,7 +17,8 @@ Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$
 ClientId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
 """Minted by a client once a command and kept across retries."""
 
-Body = Annotated[str, Meta(min_length=1, max_length=BODY_CHARACTERS)]
+Caption = Annotated[str, Meta(max_length=BODY_CHARACTERS)]
+"""The words of a message: only with a file may there be none."""
 Emoji = Annotated[str, Meta(min_length=1, max_length=32)]
 Seq = Annotated[int, Meta(ge=1, le=2**53)]
 Relation = Literal["none", "incoming", "outgoing", "contact", "blocked", "removed", "self"]

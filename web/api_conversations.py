@@ -12,7 +12,7 @@ from protocols.router import MarkUnread, SendMessage, Stored
 from protocols.sync import sync_token
 from protocols.values import (
     PAGE_DEFAULT,
-    Body,
+    Caption,
     ClientId,
     Id,
     Relation,
@@ -82,11 +82,16 @@ class MessagePage(Struct, frozen=True):
 
 
 class NewMessage(Strict, frozen=True):
-    """`client_id` is minted once a message and kept across retries: the same one again is the same message."""
+    """`client_id` is minted once a message and kept across retries: the same one again is the same message.
+
+    `file`: an upload of mine for the peer, whatever part of it has arrived by now; `body` is its caption then, and may
+    be empty.
+    """
 
     client_id: ClientId
-    body: Body
+    body: Caption
     reply_to: Id | None = None
+    file: Id | None = None
 
 
 class StoredMessage(Struct, frozen=True):
@@ -172,11 +177,13 @@ async def _messages(call: Call[None, Which]) -> MessagePage:
 
 async def _send(call: Call[NewMessage, None]) -> Reply:
     me, services, body = call.me.user, call.services, call.body
+    if not body.body and body.file is None:
+        raise Refusal("invalid", fields={"body": "It may be empty only with a file."})
     wait = services.limits.message(me, services.environment.monotonic())
     if wait:
         raise Refusal("rate_limited", retry_after=wait)
     peer = await _peer(call, call.params["id"])
-    command = SendMessage(to=peer, body=body.body, reply_to=body.reply_to or "")
+    command = SendMessage(to=peer, body=body.body, reply_to=body.reply_to or "", file=body.file or "")
     outcome = await services.hub.told("router", command, id=body.client_id, person=me, within=STORED_WITHIN)
     if outcome is None:
         return Reply(QueuedMessage("queued", body.client_id), status=202)
@@ -292,7 +299,7 @@ ROUTES: Final = (
         status=201,
         also={202: QueuedMessage},
         body=NewMessage,
-        errors=("not_a_contact", "client_id_reused", "rate_limited"),
+        errors=("not_a_contact", "client_id_reused", "conflict", "rate_limited", "files_unavailable"),
         summary="Send a message: 201 when it is stored, 202 when it is kept until router is there.",
         tag="conversations",
     ),

@@ -5,11 +5,15 @@ import pytest
 from msgspec import json
 
 from protocols import frames
+from protocols.files import UploadState
 from protocols.notifier import Mute, Notice, NoticeData, Preferences
 from protocols.records import MessageRecord, ReceiptRecord
 from protocols.rendering import (
     change_frame,
     changed_frame,
+    file_frame,
+    file_info,
+    file_now,
     message_frame,
     mute_frame,
     notice_frame,
@@ -32,6 +36,23 @@ FULL = MessageRecord(
 )
 BARE = MessageRecord(
     conversation="c", seq=1, version=1, change=1, message_id="c-1", client_id="x", sender="ann", at=0, deleted=True
+)
+UPLOAD = UploadState(
+    id="u1",
+    owner="ann",
+    recipient="bob",
+    name="report.pdf",
+    type="application/pdf",
+    size=9,
+    offset=5,
+    generation=2,
+    state="open",
+    created=1,
+    expires=2,
+    change=3,
+    active=True,
+    width=3,
+    height=4,
 )
 
 
@@ -70,6 +91,44 @@ def test_a_stub_carries_nothing_of_what_it_was() -> None:
 def test_a_changed_message_differs_in_its_type_only(record: MessageRecord) -> None:
     assert msgspec.structs.asdict(changed_frame(record)) == msgspec.structs.asdict(message_frame(record))
     assert json.decode(json.encode(changed_frame(record)))["type"] == "message_changed"
+
+
+def test_a_message_with_a_file_says_what_never_changes_of_it() -> None:
+    record = msgspec.structs.replace(FULL, file=file_info(UPLOAD))
+    for frame in (message_frame(record), changed_frame(record)):
+        assert json.decode(json.encode(frame))["file"] == {
+            "id": "u1",
+            "name": "report.pdf",
+            "type": "application/pdf",
+            "size": 9,
+            "width": 3,
+            "height": 4,
+        }
+
+
+def test_a_page_says_how_a_file_is_at_the_moment() -> None:
+    upload = msgspec.structs.replace(UPLOAD, preview="image/png", state="ready", offset=9, verified=True)
+    now = file_now(file_info(UPLOAD), upload)
+    assert json.decode(json.encode(now)) == {
+        **json.decode(json.encode(file_info(UPLOAD))),
+        "preview": True,
+        "state": "ready",
+        "offset": 9,
+        "verified": True,
+    }
+
+
+def test_a_file_comes_along() -> None:
+    assert json.decode(json.encode(file_frame(UPLOAD))) == {
+        "type": "file",
+        "id": "u1",
+        "state": "open",
+        "offset": 5,
+        "size": 9,
+        "active": True,
+    }
+    failed = msgspec.structs.replace(UPLOAD, state="failed", reason="checksum_mismatch", active=False)
+    assert json.decode(json.encode(file_frame(failed)))["reason"] == "checksum_mismatch"
 
 
 def test_a_page_of_sync_holds_both_kinds() -> None:
