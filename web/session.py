@@ -323,7 +323,7 @@ def _sign(frame: frames.Typing | frames.Attention) -> Types | Attends:
 def _command(frame: frames.Send | frames.Edit | frames.Delete | frames.React | frames.Delivered) -> Command[Any]:
     match frame:
         case frames.Send():
-            return SendMessage(to=frame.to, body=frame.body, reply_to=frame.reply_to or "")
+            return SendMessage(to=frame.to, body=frame.body, reply_to=frame.reply_to or "", file=frame.file or "")
         case frames.Edit():
             return EditMessage(conversation=frame.conversation, message_id=frame.message_id, body=frame.body)
         case frames.Delete():
