@@ -107,7 +107,7 @@ def test_a_message_with_a_file_says_what_never_changes_of_it() -> None:
 
 
 def test_a_page_says_how_a_file_is_at_the_moment() -> None:
-    upload = msgspec.structs.replace(UPLOAD, preview="image/png", state="ready", offset=9, verified=True)
+    upload = msgspec.structs.replace(UPLOAD, preview="image/png", state="ready", offset=9, verified=True, active=False)
     now = file_now(file_info(UPLOAD), upload)
     assert json.decode(json.encode(now)) == {
         **json.decode(json.encode(file_info(UPLOAD))),
