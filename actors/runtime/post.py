@@ -7,8 +7,38 @@ from protocols.mail import Command
 R = TypeVar("R")
 
 
-class Post(Protocol):
+class Asker(Protocol):
+    """Questions, and what is not worth a question."""
+
+    async def ask(
+        self,
+        to: str,
+        command: Command[R],
+        *,
+        within: float,
+        id: str = "",  # noqa: A002
+        person: str = "",
+    ) -> R:
+        """Wait at most `within` seconds for the owner's reply. `id` defaults to a fresh one.
+
+        Raises the owner's Refusal, or Refusal("unavailable") when no answer came in time: a durable command may be
+        done later all the same, so repeat it with the same id.
+        """
+
+    def signal(self, to: str, command: Command[Any], *, person: str = "", within: float) -> None:
+        """Say something that is worth nothing later: transient, unordered, unanswered, gone after `within` seconds.
+
+        Never waits and never raises. At a bound of signals that the broker has not taken, it is dropped.
+        """
+
+
+class Post(Asker, Protocol):
     """Mail out of this process. One ordered lane an owner: what is told arrives in the order of the calls."""
+
+    @property
+    def bulk(self) -> Asker:
+        """By which to ask what carries much, so that nothing else waits behind it."""
+        return self
 
     @property
     def incarnation(self) -> str:
@@ -40,27 +70,6 @@ class Post(Protocol):
         """Whether all that was told to an owner so far is with the broker, or came to be within so many seconds.
 
         Until then it is in this process alone, and may end with it.
-        """
-
-    async def ask(
-        self,
-        to: str,
-        command: Command[R],
-        *,
-        within: float,
-        id: str = "",  # noqa: A002
-        person: str = "",
-    ) -> R:
-        """Wait at most `within` seconds for the owner's reply. `id` defaults to a fresh one.
-
-        Raises the owner's Refusal, or Refusal("unavailable") when no answer came in time: a durable command may be
-        done later all the same, so repeat it with the same id.
-        """
-
-    def signal(self, to: str, command: Command[Any], *, person: str = "", within: float) -> None:
-        """Say something that is worth nothing later: transient, unordered, unanswered, gone after `within` seconds.
-
-        Never waits and never raises. At a bound of signals that the broker has not taken, it is dropped.
         """
 
     async def depth(self, of: str, within: float) -> int:

@@ -11,7 +11,7 @@ from msgspec import Raw, msgpack
 from actors.runtime import topology
 from actors.runtime.broker import Broker, BrokerError, NoSuchQueue, Outgoing
 from actors.runtime.environment import Environment
-from actors.runtime.post import Post
+from actors.runtime.post import Asker, Post
 from protocols.errors import Refusal
 from protocols.mail import Command, Envelope, Item, Outcome, decode_replies, encoder, reply_type
 from settings import SettingsError
@@ -43,6 +43,7 @@ class PostRoom(Post):
         self._signals: set[asyncio.Task[None]] = set()
         self.signals_dropped = 0
         self._broker: Broker
+        self._bulk: Asker = self
 
     @property
     def incarnation(self) -> str:
@@ -52,8 +53,14 @@ class PostRoom(Post):
     def connected(self) -> bool:
         return bool(self._broker.reply_queue)
 
-    def attach(self, broker: Broker) -> None:
+    @property
+    def bulk(self) -> Asker:
+        return self._bulk
+
+    def attach(self, broker: Broker, bulk: Asker | None = None) -> None:
+        """`bulk`: by which to ask what carries much, if not by the same connections."""
         self._broker = broker
+        self._bulk = bulk or self
 
     async def run(self) -> None:
         """Keep one task a lane until cancelled.

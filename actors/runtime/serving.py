@@ -16,6 +16,7 @@ import msgspec
 from actors.runtime import topology
 from actors.runtime.amqp import AmqpBroker
 from actors.runtime.broker import BrokerError, Outgoing, Subscriptions
+from actors.runtime.bulk import Bulk
 from actors.runtime.declaration import Actor, JournaledUnit
 from actors.runtime.environment import Environment
 from actors.runtime.hearing import Hearing
@@ -159,7 +160,8 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
     )
     hearing = Hearing()
     broker = _broker(environment, instance, "front", hearing.through(subscriptions))
-    post.attach(broker)
+    bulk = Bulk(environment, instance, lambda replies: _broker(environment, f"{instance}.bulk", "front", replies))
+    post.attach(broker, bulk)
 
     async def nothing_waits() -> int:
         vitals.alive()
@@ -176,6 +178,7 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
     tasks = [
         asyncio.create_task(broker.run()),
         asyncio.create_task(post.run()),
+        asyncio.create_task(bulk.run()),
         asyncio.create_task(vitals.beats(nothing_waits, beat)),
     ]
     try:
