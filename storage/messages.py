@@ -1,19 +1,23 @@
 """Messages: the log of each conversation, and the ways to read on in it."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, json
 
+from protocols.frames import FileInfo
 from protocols.records import MessageRecord, ReceiptRecord
 from storage.conversations import Thread
 from storage.feed import Feed
 from storage.journal import Journal
-from storage.message_rows import COLUMNS, Reactions, packed, record
+from storage.message_rows import COLUMNS, Reactions, packed, packed_file, record
 
 
 class Draft(Struct):
-    """A message about to be stored: its place is counted on from its thread; its change is set before `add`."""
+    """A message about to be stored: its place is counted on from its thread; its change is set before `add`.
+
+    `file` says what never changes of it, and nothing else.
+    """
 
     thread: Thread
     seq: int
@@ -25,6 +29,7 @@ class Draft(Struct):
     body: str
     reply_to: int | None
     change: int = 0
+    file: FileInfo | None = None
 
 
 class Sent(Struct, frozen=True):
@@ -39,8 +44,9 @@ class Sent(Struct, frozen=True):
 
 _ADD = """
 INSERT INTO message
-    (born, conversation, seq, version, change, first_version, sender, client_id, fingerprint, at, body, reply_to)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (born, conversation, seq, version, change, first_version, sender, client_id, fingerprint, at, body, reply_to,
+    file, file_info)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _SENT = """
 SELECT c.id, m.seq, m.first_version, m.at, m.fingerprint
@@ -71,7 +77,7 @@ class Messages:
             [
                 (
                     *(d.change, d.thread.key, d.seq, d.version, d.change, d.version),
-                    *(d.sender, d.client_id, d.fingerprint, d.at, d.body, d.reply_to),
+                    *(d.sender, d.client_id, d.fingerprint, d.at, d.body, d.reply_to, *packed_file(d.file)),
                 )
                 for d in drafts
             ],
@@ -87,7 +93,7 @@ class Messages:
         """Leave a stub: who and when, at its place, under its client_id."""
         self._connection.execute(
             "UPDATE message SET version = ?, change = ?, body = '', reply_to = NULL, edited_at = NULL, deleted = 1, "
-            f"reactions = NULL {_PLACE}",
+            f"reactions = NULL, file = NULL, file_info = NULL {_PLACE}",
             (thread.version, thread.change, thread.key, seq),
         )
 
@@ -96,6 +102,15 @@ class Messages:
             f"UPDATE message SET version = ?, change = ?, reactions = ? {_PLACE}",
             (thread.version, thread.change, packed(reactions), thread.key, seq),
         )
+
+    # Files.
+
+    def files_referred(self, files: Sequence[str]) -> set[str]:
+        """Those of these uploads that a message, not deleted, was sent with."""
+        rows = self._connection.execute(
+            "SELECT file FROM message WHERE file IN (SELECT value FROM json_each(?))", (json.encode(files).decode(),)
+        )
+        return {one for (one,) in rows}
 
     # Reading. Pages are bounded by their callers: at most protocols.values.PAGE_MOST.
 

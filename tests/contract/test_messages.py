@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from protocols.frames import Reaction
+from protocols.frames import FileInfo, Reaction
 from protocols.records import Conversation, MessageRecord, ReceiptRecord
 from protocols.values import conversation_of
 from storage.messages import Draft, Sent
@@ -19,7 +19,14 @@ WITH_BOB, WITH_CAT = conversation_of(ANN, BOB), conversation_of(ANN, CAT)
 
 
 def write(
-    tx: RouterUnit, sender: str, to: str, body: str = "x", *, client_id: str = "", reply_to: int | None = None
+    tx: RouterUnit,
+    sender: str,
+    to: str,
+    body: str = "x",
+    *,
+    client_id: str = "",
+    reply_to: int | None = None,
+    file: FileInfo | None = None,
 ) -> int:
     """Store a message as its owner does; returns its place."""
     conversation = conversation_of(sender, to)
@@ -40,6 +47,7 @@ def write(
             body=body,
             reply_to=reply_to,
             change=thread.change,
+            file=file,
         )
     ])  # fmt: skip
     tx.conversations.save([thread])
@@ -130,6 +138,33 @@ class MessagesContract:
         assert record is not None
         assert (record.deleted, record.body, record.reactions, record.edited_at) == (True, "", (), None)
         assert tx.messages.sent(ANN, "first") == Sent(WITH_BOB, 1, 1, AT, b"mark"), "its sender was told version 1"
+
+    def test_a_file_is_found_wherever_its_message_is_until_that_is_erased(self, tx: RouterUnit) -> None:
+        file = FileInfo(id="u1", name="\u202egpj.exe", type="image/png", size=2**40, width=3, preview=True)
+        write(tx, ANN, BOB, "", file=file)
+        assert tx.messages.files_referred(["u0", "u1"]) == {"u1"}
+        page, _ = tx.messages.before(WITH_BOB, None, 9)
+        fed, _, _ = tx.messages.since(WITH_BOB, 0, 9)
+        changes, _, _ = tx.messages.changes(BOB, 0, 9)
+        (summary,) = tx.conversations.of(BOB)
+        for record in (*page, *fed, *changes, summary.last_message, tx.messages.get(WITH_BOB, 1)):
+            assert isinstance(record, MessageRecord)
+            assert record.file == file
+        change(tx, ANN, BOB, 1, "caption")
+        edited = tx.messages.get(WITH_BOB, 1)
+        assert edited is not None
+        assert (edited.body, edited.file) == ("caption", file)
+        change(tx, ANN, BOB, 1, None)
+        erased = tx.messages.get(WITH_BOB, 1)
+        assert erased is not None
+        assert (erased.deleted, erased.file) == (True, None)
+        assert tx.messages.files_referred(["u1"]) == set()
+
+    def test_a_file_belongs_to_one_message(self, tx: RouterUnit) -> None:
+        file = FileInfo(id="u1", name="a", type="", size=0)
+        write(tx, ANN, BOB, file=file)
+        with pytest.raises(sqlite3.IntegrityError):
+            write(tx, ANN, BOB, file=file)
 
     def test_a_client_id_is_never_used_twice(self, tx: RouterUnit) -> None:
         write(tx, ANN, BOB, client_id="same")
