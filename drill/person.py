@@ -242,7 +242,7 @@ class Person:
                 await self._on_ok(frame)
             case "error":
                 self._on_error(frame)
-            case "resync":
+            case "resync" if frame.get("source", "router") == "router":
                 self._outbox.extendleft(reversed(list(self._under_way.values())))
                 self._under_way.clear()
                 await self._sync()

@@ -15,6 +15,7 @@ from protocols.errors import Refusal
 from protocols.frames import ActorFrame, ActorState
 from protocols.mail import Beat, Command, FrontBeat, FrontMail, Outcome, Push, PushBatch
 from settings.owners import OWNERS
+from web.session import OWNER
 
 BEATS_MISSED: Final = 3
 """An owner that is silent for so many beats is down."""
@@ -25,6 +26,9 @@ KEPT_WITHIN: Final = 2.0
 RESYNC_SPREAD: Final = 3.0
 RESYNC_STEP: Final = 0.002
 """Resyncs are spread over RESYNC_STEP seconds a socket, RESYNC_SPREAD at most: a thousand must not read at once."""
+
+UNSEEN: Final = frozenset({"auth"})
+"""Owners that push nothing to a page. What auth pushes, ends of sessions, each front reads from its database anyway."""
 
 
 class Waiter(Protocol):
@@ -47,8 +51,11 @@ class Port(Waiter, Protocol):
     def push(self, frame: bytes, /) -> None:
         """Send a frame, JSON text, as it is."""
 
-    def resync(self) -> None:
-        """Something may have been missed, and what was told before may never be answered."""
+    def resync(self, source: str, /) -> None:
+        """Something that `source` pushed may have been missed, or any owner where it is "".
+
+        What the port had told an owner of whom something was missed may never be answered.
+        """
 
     def over(self) -> None:
         """The session has ended."""
@@ -126,7 +133,7 @@ class Hub:
         self._addresses: dict[str, int] = {}
         self._told: dict[Port, set[str]] = {}
         self._waiting: dict[str, tuple[Waiter, int]] = {}
-        self._due: set[Port] = set()
+        self._due: dict[Port, set[str]] = {}
         self._announced: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
         self._fronts: dict[str, tuple[float, dict[str, int]]] = {}
@@ -150,7 +157,7 @@ class Hub:
             return
         self.forget(port)
         del self._told[port]
-        self._due.discard(port)
+        self._due.pop(port, None)
         ports = self._people[port.user]
         ports.discard(port)
         if not ports:
@@ -272,13 +279,18 @@ class Hub:
             source.seen = self._born
         self.missed()
 
-    def missed(self) -> None:
-        """Pushes may have been lost, nobody knows which: every socket reads on from the log."""
+    def missed(self, source: str = "") -> None:
+        """Pushes of `source` may have been lost, "" for any: every socket reads on from its log."""
+        if source in UNSEEN:
+            return
         count = len(self._told)
         span = min(RESYNC_SPREAD, RESYNC_STEP * count)
         for port in self._told:
-            if port not in self._due:
-                self._due.add(port)
+            due = self._due.get(port)
+            if due is not None:
+                due.add(source)
+            else:
+                self._due[port] = {source}
                 self._later(self._spread(0.0, span), lambda port=port: self._resync(port))  # type: ignore[misc]  # (lambda default)
 
     def end_sessions(self, sessions: Iterable[str]) -> None:
@@ -289,10 +301,13 @@ class Hub:
                 port.over()
 
     def _resync(self, port: Port) -> None:
-        if port in self._due:
-            self._due.discard(port)
+        sources = self._due.pop(port, set())
+        if "" in sources:
+            sources = {""}
+        if not sources.isdisjoint(("", OWNER)):
             self.forget(port)
-            port.resync()
+        for source in sorted(sources):
+            port.resync(source)
 
     def _deliver(self, batch: PushBatch) -> None:
         # A push names the command that caused it, and the outcome of that command may stand before or after it:
@@ -347,7 +362,7 @@ class Hub:
             self.started(name)
         if lost:
             source.missed += 1
-            self.missed()
+            self.missed(name)
         return source
 
     # How the owners are.

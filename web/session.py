@@ -1,7 +1,8 @@
 """One socket's protocol, without a socket: frames and outcomes in, actions out.
 
-Each command that has an `id` gets exactly one `ok` or `error`, unless the socket is closed or told to resync before:
-then the client repeats what is unanswered, with the same client_ids. At most `window` commands are with their owner
+Each command that has an `id` gets exactly one `ok` or `error`, unless the socket is closed or told to resync with its
+owner before: then the client repeats what is unanswered, with the same client_ids. A repeat of what is still with its
+owner waits for the same outcome. At most `window` commands are with their owner
 at once, and frames pass at a person's rate; the one beyond is held back, and `full` tells whoever reads the socket to
 stop until there is room. Nothing is refused for being early: later commands would overtake the refused one.
 """
@@ -23,6 +24,12 @@ from web.chain import Chain
 
 STRIKES: Final = 3
 """So many frames in a row that are no frames at all end the socket."""
+
+OWNER: Final = "router"
+"""Whom a session's commands are for."""
+
+COPIES: Final = 8
+"""So many frames wait for one outcome; a further copy is told again, within the window as every command."""
 
 HASTY: Final = 1_500
 """So many frames in a row beyond the rate end the socket: nobody types like that, and an outbox is empty by then."""
@@ -91,6 +98,14 @@ Action = Transmit | Tell | Mention | Types | Attends | ReadOn | Hangup
 _Command = frames.Send | frames.Edit | frames.Delete | frames.React | frames.Read | frames.Delivered
 
 
+class _UnderWay(msgspec.Struct):
+    """A command that is with its owner. `ids`: the frames that wait for its outcome; `name`: its client_id, or ""."""
+
+    frame: _Command
+    ids: list[str]
+    name: str
+
+
 class _Named(msgspec.Struct):
     id: Any = None
     type: Any = None
@@ -115,7 +130,8 @@ class Session:
         self._admit = admit
         self._private = private
         self._tickets = 0
-        self._under_way: dict[int, tuple[str, str]] = {}
+        self._under_way: dict[int, _UnderWay] = {}
+        self._named: dict[str, int] = {}
         self._chain = Chain()
         self._held: deque[frames.ClientFrame | Transmit] = deque()
         self._admitted = False
@@ -157,14 +173,15 @@ class Session:
         """What became of a command. One that nobody waits for any more is ignored."""
         if self.over or ticket not in self._under_way:
             return ()
-        frame_id, name = self._under_way.pop(ticket)
-        self._chain.answered(name)
+        done = self._end(ticket)
+        self._chain.answered(done.name)
         if outcome.error is not None:
-            return self._failed(frame_id, outcome.error)
-        answer: frames.StoredOk | frames.Ok
-        if name:
-            stored = _decode_stored(outcome.value or b"")
-            answer = frames.StoredOk(
+            return self._failed(done, outcome.error)
+        if not done.name:
+            return (*(Transmit(_encode(frames.Ok(id=frame_id))) for frame_id in done.ids), *self._pass_on())
+        stored = _decode_stored(outcome.value or b"")
+        answers = (
+            frames.StoredOk(
                 id=frame_id,
                 conversation=stored.conversation,
                 seq=stored.seq,
@@ -172,16 +189,15 @@ class Session:
                 message_id=stored.message_id,
                 at=moment(stored.at),
             )
-        else:
-            answer = frames.Ok(id=frame_id)
-        return (Transmit(_encode(answer)), *self._pass_on())
+            for frame_id in done.ids
+        )
+        return (*(Transmit(_encode(answer)) for answer in answers), *self._pass_on())
 
     def refused(self, ticket: int, refusal: Refusal) -> Sequence[Action]:
         """A command could not even be told."""
         if self.over or ticket not in self._under_way:
             return ()
-        frame_id, _ = self._under_way.pop(ticket)
-        return self._failed(frame_id, refusal.body)
+        return self._failed(self._end(ticket), refusal.body)
 
     def read_on(self, frame_id: str, changes: list[frames.Change], following: str, *, more: bool) -> Sequence[Action]:
         """The page that ReadOn asked for."""
@@ -193,13 +209,20 @@ class Session:
         """The page that ReadOn asked for cannot be had. Nothing is out of order by that, so the socket stays."""
         return () if self.over else (_error(frame_id, error),)
 
-    def resync(self) -> Sequence[Action]:
-        """Something may have been missed, outcomes included: the client repeats what is unanswered."""
+    def resync(self, source: str = "") -> Sequence[Action]:
+        """Something of `source` may have been missed, or of any owner without it.
+
+        With what our owner pushed, outcomes are missed too: the client repeats what is unanswered.
+        """
         if self.over:
             return ()
+        told = Transmit(_encode(frames.Resync(source=source or None)))
+        if source not in {"", OWNER}:
+            return (told,)
         # The chain stays: what the client sent before it hears of this comes still, perhaps after something lost.
         self._under_way.clear()
-        return (Transmit(_encode(frames.Resync())), *self._pass_on())
+        self._named.clear()
+        return (told, *self._pass_on())
 
     def go_on(self) -> Sequence[Action]:
         """The pause is over."""
@@ -228,43 +251,77 @@ class Session:
                     return [*actions, *self._too_fast()]
                 # Counted once, also when it then waits for room.
                 self._admitted = True
-            match frame:
-                case Transmit():
-                    actions.append(frame)
-                case frames.Ping():
-                    actions.append(Transmit(_encode(frames.Pong(id=frame.id))))
-                case frames.Sync():
-                    actions.append(ReadOn(frame.id, frame.since))
-                case frames.Read() | frames.Delivered() if frame.id is None:
-                    actions.append(Mention(self._command(frame)))
-                case frames.Typing() | frames.Attention():
-                    actions.append(_sign(frame))
-                case _ if len(self._under_way) >= self._window:
+            step = self._at_once(frame)
+            if not isinstance(step, _Command):
+                actions.append(step)
+            elif not self._joined(step):
+                if len(self._under_way) >= self._window:
                     return actions
-                case _:
-                    actions.append(self._tell(frame))
+                actions.append(self._tell(step))
             self._held.popleft()
             self._admitted = False
         self._hasty = 0
         return actions
 
+    def _at_once(self, frame: frames.ClientFrame | Transmit) -> Action | _Command:
+        """What becomes of a frame that needs no room; a command whose outcome is wanted comes back as it is."""
+        match frame:
+            case Transmit():
+                return frame
+            case frames.Ping():
+                return Transmit(_encode(frames.Pong(id=frame.id)))
+            case frames.Sync():
+                return ReadOn(frame.id, frame.since)
+            case frames.Read() | frames.Delivered() if frame.id is None:
+                return Mention(self._command(frame))
+            case frames.Typing() | frames.Attention():
+                return _sign(frame)
+            case _:
+                return frame
+
     def _tell(self, frame: _Command) -> Tell:
         self._tickets += 1
-        name = "" if isinstance(frame, frames.Read | frames.Delivered) else frame.client_id
-        self._under_way[self._tickets] = (frame.id or "", name)
+        name = ""
+        if not isinstance(frame, frames.Read | frames.Delivered):
+            name = frame.client_id
+            self._named[name] = self._tickets
+        self._under_way[self._tickets] = _UnderWay(frame, [frame.id or ""], name)
         after = self._chain.after(name) if isinstance(frame, frames.Send) else ""
         return Tell(self._tickets, self._command(frame), name, after)
+
+    def _joined(self, frame: _Command) -> bool:
+        """Let a copy of what is with its owner wait for the same outcome, when that is what it is."""
+        if isinstance(frame, frames.Read | frames.Delivered):
+            return False
+        ticket = self._named.get(frame.client_id)
+        if ticket is None:
+            return False
+        first = self._under_way[ticket]
+        if msgspec.structs.replace(frame, id=first.ids[0]) != first.frame:
+            return False
+        if frame.id in first.ids:
+            return True
+        if len(first.ids) >= COPIES:
+            return False
+        first.ids.append(frame.id)
+        return True
+
+    def _end(self, ticket: int) -> _UnderWay:
+        done = self._under_way.pop(ticket)
+        if self._named.get(done.name) == ticket:
+            del self._named[done.name]
+        return done
 
     def _command(self, frame: _Command) -> Command[Any]:
         if isinstance(frame, frames.Read):
             return Receipt(conversation=frame.conversation, read=frame.seq, private=self._private())
         return _command(frame)
 
-    def _failed(self, frame_id: str, error: ErrorBody) -> Sequence[Action]:
+    def _failed(self, done: _UnderWay, error: ErrorBody) -> Sequence[Action]:
         if not is_final(error.code):
             # Later commands may be stored while this one is not: only a new start from it keeps the order.
             return self._hang_up(Close.RESEND, "resend from the first unanswered")
-        return (_error(frame_id, error), *self._pass_on())
+        return (*(_error(frame_id, error) for frame_id in done.ids), *self._pass_on())
 
     def _unreadable(self, text: str | bytes, error: Exception) -> Sequence[Action]:
         try:
@@ -296,6 +353,7 @@ class Session:
             return ()
         self.over = True
         self._under_way.clear()
+        self._named.clear()
         self._held.clear()
         return (Hangup(code, reason),)
 

@@ -21,7 +21,7 @@ from web.dispatch import SERVICES, shown
 from web.framing import text_frames
 from web.limits import address_key
 from web.services import Services
-from web.session import Action, Attends, Hangup, Mention, ReadOn, Session, Tell, Transmit, Types
+from web.session import OWNER, Action, Attends, Hangup, Mention, ReadOn, Session, Tell, Transmit, Types
 
 OUTBOX_FRAMES: Final = 256
 OUTBOX_BYTES: Final = 512 * 1024
@@ -142,8 +142,8 @@ class Connection:
     def outcome(self, ticket: int, outcome: Outcome, /) -> None:
         self._do(self._machine.outcome(ticket, outcome))
 
-    def resync(self) -> None:
-        self._do(self._machine.resync())
+    def resync(self, source: str = "") -> None:
+        self._do(self._machine.resync(source))
 
     def over(self) -> None:
         self._outbox.clear()
@@ -320,13 +320,13 @@ class Connection:
                     self.push(frame)
                 case Tell(ticket, command, name, after):
                     try:
-                        self._services.hub.tell(self, ticket, "router", command, name or self._fresh(), after=after)
+                        self._services.hub.tell(self, ticket, OWNER, command, name or self._fresh(), after=after)
                     except Refusal as refusal:
                         queue.extend(self._machine.refused(ticket, refusal))
                 case Mention(command):
                     # Receipts are cumulative and are told again: one that finds the lane full may be lost.
                     with contextlib.suppress(Refusal):
-                        self._services.hub.mention("router", command, id=self._fresh(), person=self.user)
+                        self._services.hub.mention(OWNER, command, id=self._fresh(), person=self.user)
                 case Types() | Attends() as sign:
                     self._signal(sign)
                 case Hangup(code, reason):

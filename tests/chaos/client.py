@@ -86,7 +86,7 @@ class Client(Person):
             case "hello":
                 self._frame_of.clear()
                 self._confessing.set()
-            case "resync":
+            case "resync" if frame.get("source", "router") == "router":
                 self._confessing.set()
             case "receipt":
                 self._receipt(frame)

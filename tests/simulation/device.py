@@ -1,8 +1,8 @@
 """A device: the rules of the page and of the drills' people, without a socket and without a screen.
 
-What was typed stays in the outbox until its answer. On hello and on resync everything unanswered goes again, in order
-and under its client_id, the log is read on from the token, and receipts are told again. A conversation's version tells
-whether something was missed in between.
+What was typed stays in the outbox until its answer. On hello and on a resync with router everything unanswered goes
+again, in order and under its client_id, the log is read on from the token, and receipts are told again. A
+conversation's version tells whether something was missed in between.
 """
 
 import json
@@ -258,7 +258,7 @@ class Device:
                 self._ok(frame)
             case "error":
                 self._error(frame)
-            case "resync":
+            case "resync" if self.world.plan.ignorant or frame.get("source", "router") == "router":
                 self._requeue()
                 self._pump()
                 self._sync()

@@ -52,7 +52,11 @@ MOST_BLOWS = 8
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """`seconds`: how long faults and typing last. Delays are means, in seconds; `faults` maps each to its weight."""
+    """`seconds`: how long faults and typing last. Delays are means, in seconds; `faults` maps each to its weight.
+
+    `neighbours`: when another owner begins anew, in parts of `seconds`. `ignorant`: devices repeat what is unanswered
+    whatever owner's pushes were lost.
+    """
 
     seed: int
     people: int
@@ -73,6 +77,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     receipts_answered: bool
     faults: dict[str, float]
     blows: int
+    neighbours: tuple[float, ...]
+    ignorant: bool
 
 
 def plan(seed: int) -> Plan:
@@ -82,6 +88,7 @@ def plan(seed: int) -> Plan:
     in_flight = rng.choice((1, 2, 8, 64))
     narrow = rng.random() < 0.3
     rich = rng.random() < 0.4
+    apart = Random(f"{seed} neighbours")  # noqa: S311  (as above; of its own, so that it draws nothing from the others)
     return Plan(
         seed=seed,
         people=rng.choice((2, 2, 2, 3)),
@@ -105,4 +112,6 @@ def plan(seed: int) -> Plan:
         receipts_answered=narrow or rng.random() < 0.3,
         faults={kind: rng.uniform(0.2, 1.0) for kind in kinds},
         blows=rng.randint(1, MOST_BLOWS),
+        neighbours=tuple(apart.random() for _ in range(apart.choice((0, 0, 2, 5)))),
+        ignorant=apart.random() < 0.5,
     )

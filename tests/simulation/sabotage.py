@@ -48,7 +48,7 @@ def _acknowledged_on_arrival() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _gaps_not_noticed_by_fronts() -> Iterator[None]:
-    with patch.object(Hub, "missed", lambda _: None):
+    with patch.object(Hub, "missed", lambda *_: None):
         yield
 
 

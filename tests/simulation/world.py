@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct, msgpack, structs
 
 from actors.runtime import postroom, topology
-from protocols.mail import decode_envelope
+from protocols.mail import Beat, decode_envelope
 from settings import Paths, Settings
 from settings.model import Broker, Limits, Runtime
 from storage import Schema
@@ -258,6 +258,8 @@ class World:
             at(self._repeat)
         for _ in range(rng.randint(0, 6)):
             at(lambda: rng.choice(self.devices).read())
+        for number, part in enumerate(drawn.neighbours):
+            self.later(part * drawn.seconds, lambda number=number: self._neighbour(number))  # type: ignore[misc]  # (lambda default)
         for _ in range(drawn.blows):
             self.later(rng.uniform(0.0, drawn.seconds), nemesis.strike)
 
@@ -269,6 +271,13 @@ class World:
     def _repeat(self) -> None:
         device = self.rng.choice(self.devices)
         device.repeat(next(one for one in self.typists if one.person == device.person))
+
+    def _neighbour(self, number: int) -> None:
+        """Another owner begins anew: fronts may have missed what it pushed, and nothing of router's."""
+        self.note("contacts", "started")
+        for front in self.fronts.values():
+            if front is not None and front.accepting:
+                front.services.hub.receive(Beat(source="contacts", incarnation=str(number), number=1, state="running"))
 
     def _heal(self) -> None:
         self.note("nemesis", "leaves")

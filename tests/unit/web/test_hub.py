@@ -31,8 +31,8 @@ class FakePort:
     def outcome(self, ticket: int, outcome: Outcome, /) -> None:
         self.outcomes.append((ticket, outcome))
 
-    def resync(self) -> None:
-        self.events.append("resync")
+    def resync(self, source: str, /) -> None:
+        self.events.append(f"resync {source}".rstrip())
 
     def over(self) -> None:
         self.events.append("over")
@@ -163,7 +163,7 @@ def test_consecutive_numbers_and_their_beats_resync_nobody(world: World) -> None
 
 
 @pytest.mark.parametrize("gap", ["batch", "beat", "new life", "unknown owner"])
-def test_whatever_may_have_been_missed_resyncs_every_socket_once(world: World, gap: str) -> None:
+def test_whatever_may_have_been_missed_of_an_owner_resyncs_every_socket_once(world: World, gap: str) -> None:
     ann, bob = world.port("ann"), world.port("bob")
     world.beat(0)
     world.batch(1)
@@ -176,12 +176,37 @@ def test_whatever_may_have_been_missed_resyncs_every_socket_once(world: World, g
             world.beat(0, life="2")
         case _:
             world.beat(5, source="contacts")
-    world.hub.missed()
+    world.batch(9, life="2")
     assert all(0 < delay <= 3.0 for delay in world.run_later())
-    assert (ann.events, bob.events) == (["resync"], ["resync"])
+    sources = ["resync contacts", "resync router"] if gap == "unknown owner" else ["resync router"]
+    assert (ann.events, bob.events) == (sources, sources)
     world.hub.missed()
     world.run_later()
-    assert ann.events == ["resync", "resync"]
+    assert ann.events == [*sources, "resync"]
+
+
+def test_a_front_that_heard_nobody_says_so_once_whatever_else_is_missed(world: World) -> None:
+    ann = world.port("ann")
+    world.beat()
+    world.beat(5)
+    world.hub.missed()
+    world.beat(3, source="contacts")
+    assert len(world.run_later()) == 1
+    assert ann.events == ["resync"]
+
+
+@pytest.mark.parametrize("source", ["contacts", "notifier", "auth"])
+def test_the_loss_of_another_owner_leaves_what_was_told_to_ours(world: World, source: str) -> None:
+    ann = world.port("ann")
+    world.beat(0)
+    world.beat(0, source=source)
+    world.hub.tell(ann, 1, "router", SEND, "c1")
+    world.beat(0, life="2", source=source)
+    world.run_later()
+    assert ann.events == ([] if source == "auth" else [f"resync {source}"])
+    outcome = Outcome(correlation=world.mail[0][4])
+    world.batch(1, outcome)
+    assert ann.outcomes == [(1, outcome)]
 
 
 def test_a_batch_that_comes_twice_is_delivered_once(world: World) -> None:
@@ -335,5 +360,5 @@ def test_what_was_told_before_the_owner_was_ever_heard_is_told_again() -> None:
     world.hub.tell(ann, 1, "router", SEND, "m1")
     world.beat()
     world.run_later()
-    assert ann.events == ["resync"]
+    assert ann.events == ["resync router"]
     assert not world.hub.waiting

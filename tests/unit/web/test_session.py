@@ -13,7 +13,7 @@ from msgspec import Raw, msgpack
 from protocols.errors import ErrorBody, Refusal
 from protocols.mail import Done, Outcome
 from protocols.router import Receipt, SendMessage, Stored
-from web.session import HASTY, Action, Attends, Hangup, Mention, ReadOn, Session, Tell, Transmit, Types
+from web.session import COPIES, HASTY, Action, Attends, Hangup, Mention, ReadOn, Session, Tell, Transmit, Types
 
 
 def session(window: int = 4, wait: float = 0.0) -> Session:
@@ -276,6 +276,51 @@ def test_a_resync_forgets_what_is_unanswered_and_lets_held_commands_go() -> None
     assert one.outcome(first.ticket, stored(1)) == ()
 
 
+@pytest.mark.parametrize("source", ["", "router"])
+def test_a_repeat_after_a_resync_with_its_owner_is_told_again(source: str) -> None:
+    one = session()
+    [first] = told(one.received(send(1)))
+    one.resync(source)
+    [again] = told(one.received(send(1)))
+    assert (again.id, again.ticket) == ("c1", first.ticket + 1)
+
+
+@pytest.mark.parametrize("source", ["contacts", "notifier"])
+def test_a_resync_with_another_owner_leaves_what_is_under_way_and_a_repeat_waits_with_it(source: str) -> None:
+    one = session(window=1)
+    [first] = told(one.received(send(1)))
+    assert sent(one.resync(source)) == [{"type": "resync", "source": source}]
+    assert one.received(send(1, id="again")) == []
+    assert one.received(send(1, id="again")) == []
+    assert not one.full
+    assert [answer["id"] for answer in sent(one.outcome(first.ticket, stored(1)))] == ["f1", "again"]
+    # Answered, it is told again as any copy.
+    assert [tell.id for tell in told(one.received(send(1)))] == ["c1"]
+
+
+def test_a_repeat_that_says_something_else_is_told_and_so_are_copies_beyond_the_bound() -> None:
+    one = session()
+    [first] = told(one.received(send(1)))
+    [other] = told(one.received(send(1, id="other", body="something else")))
+    assert sent(one.outcome(other.ticket, error("client_id_reused")))[0]["id"] == "other"
+    one.resync()
+    [first] = told(one.received(send(1)))
+    tells = [tell for number in range(COPIES) for tell in told(one.received(send(1, id=f"copy {number}")))]
+    assert len(tells) == 1
+    assert len(sent(one.outcome(first.ticket, stored(1)))) == COPIES
+    assert [answer["id"] for answer in sent(one.outcome(tells[0].ticket, stored(1)))] == [f"copy {COPIES - 1}"]
+
+
+def test_copies_that_wait_are_refused_with_the_first() -> None:
+    one = session()
+    [first] = told(one.received(send(1)))
+    one.received(send(1, id="again"))
+    assert [(answer["id"], answer["code"]) for answer in sent(one.outcome(first.ticket, error("not_a_contact")))] == [
+        ("f1", "not_a_contact"),
+        ("again", "not_a_contact"),
+    ]
+
+
 def test_nothing_comes_out_of_a_session_that_is_over() -> None:
     one = session()
     [tell] = told(one.received(send(1)))
@@ -399,6 +444,7 @@ def test_what_was_sent_before_a_resync_was_heard_of_must_not_overtake_what_was_l
     # Still on its way when the client was told to repeat the others.
     [late] = told(one.received(send(3)))
     assert late.after == "c2"
-    assert [told(one.received(send(number)))[0].after for number in (1, 2, 3)] == ["", "c1", "c2"]
+    assert [told(one.received(send(number)))[0].after for number in (1, 2)] == ["", "c1"]
+    assert told(one.received(send(3))) == []
     actions = one.outcome(late.ticket, error("out_of_order"))
     assert (hung_up(actions), sent(actions)) == (1013, [])
