@@ -32,8 +32,9 @@ def build(services: Services, assets: Assets) -> web.Application:
     app[ASSETS] = assets
     templates.set_up(app, assets)
     app.on_response_prepare.append(_stamp)
+    heads = {route.path for route in ROUTES if route.method == "HEAD"}
     for route in ROUTES:
-        _add(app, route.method, route.path, functools.partial(serve, route))
+        _add(app, route.method, route.path, functools.partial(serve, route), head=route.path not in heads)
     for method, path, page in PAGES:
         _add(app, method, path, page)
     app.router.add_get(f"{API}/openapi.json", documents.serve_openapi)
@@ -46,10 +47,10 @@ def build(services: Services, assets: Assets) -> web.Application:
     return app
 
 
-def _add(app: web.Application, method: str, path: str, handler: _Handler) -> None:
+def _add(app: web.Application, method: str, path: str, handler: _Handler, *, head: bool = True) -> None:
     if method == "GET":
-        # What can be read can be asked for without its body.
-        app.router.add_get(path, handler)
+        # What can be read can be asked for without its body, where that means nothing else.
+        app.router.add_get(path, handler, allow_head=head)
     else:
         app.router.add_route(method, path, handler)
 

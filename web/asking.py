@@ -2,6 +2,7 @@
 
 from typing import Any, Final, TypeVar
 
+from actors.runtime import Asker
 from protocols.errors import Refusal
 from protocols.mail import Command
 from web.routing import Call
@@ -15,8 +16,11 @@ AGAIN: Final = 2.0
 R = TypeVar("R")
 
 
-async def ask(call: Call[Any, Any], owner: str, command: Command[R]) -> R:
-    """The owner's reply. Raises Refusal: what the owner refuses; "rate_limited"; "unavailable"."""
+async def ask(call: Call[Any, Any], owner: str, command: Command[R], by: Asker | None = None) -> R:
+    """The owner's reply, by the front's post if by nothing else.
+
+    Raises Refusal: what the owner refuses; "rate_limited"; "unavailable".
+    """
     services, me = call.services, call.me.user
     # Even a command that changes nothing is remembered for days and may be pushed to others.
     wait = services.limits.message(me, services.environment.monotonic())
@@ -25,4 +29,4 @@ async def ask(call: Call[Any, Any], owner: str, command: Command[R]) -> R:
     # A definite no at once is worth more to a person than a command that is done behind their back later.
     if services.gone(owner):
         raise Refusal("unavailable", retry_after=AGAIN)
-    return await services.post.ask(owner, command, within=WITHIN, id=call.command_id, person=me)
+    return await (by or services.post).ask(owner, command, within=WITHIN, id=call.command_id, person=me)

@@ -35,7 +35,7 @@ class Failure(Struct, frozen=True):
     error: ErrorBody
 
 
-async def serve(route: Route, request: web.Request) -> web.Response:
+async def serve(route: Route, request: web.Request) -> web.StreamResponse:
     """Answer one request. Raises Refusal for everything that is wrong with it."""
     services = request.app[SERVICES]
     guard_origin(route.safe, request)
@@ -154,12 +154,14 @@ async def _body(route: Route, request: web.Request) -> Any:
         raise Refusal("invalid", "The body is not valid JSON.") from error
 
 
-def _response(route: Route, answer: Struct | Reply | None) -> web.Response:
+def _response(route: Route, answer: Struct | Reply | web.StreamResponse | None) -> web.StreamResponse:
+    if isinstance(answer, web.StreamResponse):
+        return answer
     reply = answer if isinstance(answer, Reply) else Reply(answer)
     if reply.answer is None:
         response = web.Response(status=reply.status or 204)
     else:
-        response = web.Response(status=reply.status or route.status, body=_encode(reply.answer), content_type=JSON)
+        response = web.Response(status=reply.status or route.success, body=_encode(reply.answer), content_type=JSON)
     if reply.finish is not None:
         reply.finish(response)
     return response

@@ -105,7 +105,13 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
     if route.body is not None:
         content = {"application/json": {"schema": schemas[route.body]}}
         operation["requestBody"] = {"required": not route.body_optional, "content": content}
+    if route.takes:
+        operation["requestBody"] = {"required": not route.body_optional, "content": _bytes(route.takes)}
     return operation
+
+
+def _bytes(types: Iterable[str]) -> Json:
+    return {media: {"schema": {"type": "string", "format": "binary"}} for media in types}
 
 
 def _operation_id(method: str, path: str) -> str:
@@ -137,6 +143,16 @@ def _parameters(route: Route) -> list[Json]:
                 "schema": msgspec.json.schema(ClientId),
             }
         )
+    parameters += [
+        {
+            "name": name.rstrip("!"),
+            "in": "header",
+            "required": name.endswith("!"),
+            "description": text,
+            "schema": {"type": "string"},
+        }
+        for name, text in route.asks.items()
+    ]
     return parameters
 
 
@@ -150,11 +166,16 @@ def _given(schema: Json) -> Json:
 
 def _responses(route: Route, schemas: _Schemas) -> Json:
     responses: Json = {}
-    good = {route.status: route.answer} if route.answer is not None else {204: None}
-    for status, kind in (*good.items(), *route.also.items()):
+    for status, kind in ((route.success, route.answer), *route.also.items()):
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if kind is not None:
             responses[str(status)]["content"] = {"application/json": {"schema": schemas[kind]}}
+        elif route.gives and status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            responses[str(status)]["content"] = _bytes(route.gives)
+        if route.tells:
+            responses[str(status)]["headers"] = {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in route.tells.items()
+            }
     codes: dict[int, list[str]] = {}
     for code in route.codes:
         codes.setdefault(int(status_of(code)), []).append(code)

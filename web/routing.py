@@ -10,7 +10,8 @@
                                      id=call.command_id, person=call.me.user)
 
 A handler returns what its route declares as `answer`, a Reply for another status or for cookies, or None for an empty
-204. It raises Refusal for everything else.
+204. It raises Refusal for everything else. Where bytes travel that are no JSON, it reads the request's body by itself
+(`takes`), or returns aiohttp's own response (`gives`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,7 @@ from web.authentication import Caller
 from web.services import Services
 
 API = "/api/v1"
-SAFE = frozenset({"GET", "HEAD"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Who = Literal["anyone", "person", "operator"]
 """`person`: signed in. `anyone`: no session is asked for, though one may be there.
@@ -78,7 +79,7 @@ class Reply:
     finish: Callable[[web.Response], None] | None = None
 
 
-Handler = Callable[[Call[Any, Any]], Awaitable[Struct | Reply | None]]
+Handler = Callable[[Call[Any, Any]], Awaitable[Struct | Reply | web.StreamResponse | None]]
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,15 @@ class Route:
     """One method on one path.
 
     `body` and `query` are structs that refuse unknown fields; `query`'s values arrive as text. `status` goes with
-    `answer`, `also` with others that the handler may give. `errors` are codes beyond those that `codes` adds.
-    `answer` None means 204 without a body.
+    `answer`, 200 where it is not named, or 204 when there is no answer; `also` with others that the handler may give.
+    `errors` are codes beyond those that `codes` adds.
+
+    `takes`: media types of a body that is no JSON, which the handler reads and bounds. `gives`: those of an answer.
+    `asks` and `tells`: headers of request and answer that belong to the contract, each with what it says; one that a
+    request must have ends with an exclamation mark.
     """
 
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    method: Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     handler: Handler
     answer: Any = None
@@ -98,11 +103,20 @@ class Route:
     body: type[Struct] | None = field(default=None, kw_only=True)
     body_optional: bool = field(default=False, kw_only=True)
     query: type[Struct] | None = field(default=None, kw_only=True)
-    status: int = field(default=200, kw_only=True)
+    status: int | None = field(default=None, kw_only=True)
     also: Mapping[int, Any] = field(default_factory=dict, kw_only=True)
+    takes: tuple[str, ...] = field(default=(), kw_only=True)
+    gives: tuple[str, ...] = field(default=(), kw_only=True)
+    asks: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    tells: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     errors: tuple[str, ...] = field(default=(), kw_only=True)
     summary: str = field(default="", kw_only=True)
     tag: str = field(default="", kw_only=True)
+
+    @property
+    def success(self) -> int:
+        """The status of what goes well."""
+        return self.status or (200 if self.answer is not None or self.gives else 204)
 
     @property
     def safe(self) -> bool:
@@ -119,7 +133,7 @@ class Route:
             codes.append("not_found")
         if not self.safe:
             codes.append("forbidden")
-        if self.body is not None:
+        if self.body is not None or self.takes:
             codes += ["too_large", "unsupported"]
         if "{" in self.path:
             codes.append("not_found")

@@ -15,8 +15,10 @@ CSP: Final = (
     "frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 
+POLICY: Final = "Content-Security-Policy"
+
 HEADERS: Final = {
-    "Content-Security-Policy": CSP,
+    POLICY: CSP,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -41,8 +43,10 @@ class Security:
         )
 
     def stamp(self, headers: CIMultiDict[str]) -> None:
-        """Put the headers on an answer that every answer bears; what it says itself about caching stands."""
+        """Put the headers on an answer that every answer bears; what it says of caching and of its content stands."""
+        own = headers.get(POLICY, CSP)
         headers.update(HEADERS)
+        headers[POLICY] = own
         if self._hsts:
             headers["Strict-Transport-Security"] = HSTS
         headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
