@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from actors.runtime.environment import Environment
+from actors.runtime.errands import Errands
 from protocols.errors import Refusal
 from protocols.mail import Command, Push, Remembered, SessionsOver
 
@@ -57,6 +58,7 @@ class Mail(Generic[C_co]):
     `person`: on whose behalf. `now`: Unix milliseconds, one value for the whole batch. `prepared`: what the
     handler's `prepare` step returned. `correlation` goes into a Push, so that the socket which sent the command gets
     its outcome and not the push as well. `after`: the person's command that its sender knows to stand before this one.
+    `expires`: Unix milliseconds after which nobody waits any more, 0 for never.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Mail(Generic[C_co]):
     correlation: str = ""
     prepared: Any = None
     after: str = ""
+    expires: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ def handles_batch(
     command: type[Command[R]],
     *,
     recalls: Callable[[Any, Mail[Any]], Answer[R] | None] | None = None,
+    prepare: Callable[[Any, Mail[Any]], Awaitable[Any]] | None = None,
 ) -> Callable[
     [Callable[[Any, Any, Sequence[Mail[Any]]], Sequence[Answer[R]]]],
     Callable[[Any, Any, Sequence[Mail[Any]]], Sequence[Answer[R]]],
@@ -133,13 +137,14 @@ def handles_batch(
 
     It does what the runtime does for the others: recognise duplicates, and tell effects from the rows. `recalls(tx,
     mail)` gives the answer of a command that was done before, or None: a command is not given up as the one that
-    ends the process when only a copy of it is in hand.
+    ends the process when only a copy of it is in hand. `prepare(self, mail)` is that of `handles`; the steps of mails
+    begin in the order of the mails, and each joins the batch that is made when it has ended.
     """
 
     def mark(
         function: Callable[[Any, Any, Sequence[Mail[Any]]], Sequence[Answer[R]]],
     ) -> Callable[[Any, Any, Sequence[Mail[Any]]], Sequence[Answer[R]]]:
-        setattr(function, _MARK, Handler(command, function, batch=True, recalls=recalls))
+        setattr(function, _MARK, Handler(command, function, prepare=prepare, batch=True, recalls=recalls))
         return function
 
     return mark
@@ -162,6 +167,7 @@ class Actor(Generic[U]):
     """The owner of one database and one mailbox. Subclasses name themselves and mark their handlers.
 
     `self.read(work)` runs a function of the unit on a snapshot: for `prepare` steps, not for handlers.
+    `self.errands.run(work)` has something written for a task of the actor's own, between started() and stopped().
     """
 
     name: ClassVar[str]
@@ -176,6 +182,7 @@ class Actor(Generic[U]):
         self.environment = environment
         self.settings = environment.settings
         self.read: Callable[[Callable[[U], Any]], Awaitable[Any]] = _not_started
+        self.errands: Errands[U] = Errands()
 
     async def started(self) -> None:
         """Called once the database is open and before the first command."""

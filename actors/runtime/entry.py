@@ -47,7 +47,7 @@ class Understanding:
         if self._decoder is None:
             raise msgspec.ValidationError("this actor takes no commands")
         command = self._decoder.decode(item.command)
-        mail = Mail(item.id, item.person, command, now, item.correlation, after=item.after)
+        mail = Mail(item.id, item.person, command, now, item.correlation, after=item.after, expires=item.expires)
         return Work(self._handlers[type(command)], mail, bytes(item.command))
 
 

@@ -30,6 +30,7 @@ from actors.runtime.dispatch import (
 )
 from actors.runtime.entry import GARBAGE, Entry, Understanding, expired
 from actors.runtime.environment import Environment
+from actors.runtime.errands import Errand
 from actors.runtime.hints import Hints
 from actors.runtime.outlet import Outlet
 from actors.runtime.vitals import Vitals
@@ -103,6 +104,7 @@ class Mailbox(Generic[U]):
         self._outlet: Outlet
         self._broker: Broker
         self._hints: Hints | None = None
+        actor.errands.wake = self._wake.set
 
     def subscriptions(self) -> Subscriptions:
         return Subscriptions(
@@ -125,6 +127,7 @@ class Mailbox(Generic[U]):
                 with contextlib.suppress(_Undone):
                     await self._intake()
                     await self._due_timers()
+                    await self._run_errands()
                     batch = self._next_batch()
                     if batch:
                         await self._handle(batch)
@@ -434,6 +437,33 @@ class Mailbox(Generic[U]):
             if await self._by_itself(lambda tx: tx.journal.forget_outcomes(before)):
                 # It forgets some at a time; there may be more.
                 self._housekeeping = now + HOUSEKEEPING_PAUSE
+
+    async def _run_errands(self) -> None:
+        for errand in self._actor.errands.take():
+            await self._run_errand(errand)
+
+    async def _run_errand(self, errand: Errand[U]) -> None:
+        hinting = self._hints is not None
+        now = self._environment.now()
+
+        def whole(tx: U) -> tuple[tuple[Any, Sequence[Effect]], int]:
+            return errand.work(tx, now), tx.journal.change() if hinting else 0
+
+        try:
+            (result, effects), self._change = await self._database.run(whole)
+        except Exception as error:  # noqa: BLE001  (whoever waits for it is told)
+            if not errand.done.done():
+                errand.done.set_exception(error)
+            return
+        if not errand.done.done():
+            errand.done.set_result(result)
+        life = self._life
+        if effects:
+            with self._vitals.patience():
+                # What cannot be said now is seen from the gap in the numbers.
+                await self._outlet.let_out(effects, {}, lambda: bool(life) and self._wanted(life))
+        if self._hints is not None:
+            self._hints.changed(self._change)
 
     def _tick(self, timer: Timer, tx: U) -> list[Effect]:
         return list(timer.function(self._actor, tx, self._environment.now()) or ())
