@@ -220,7 +220,7 @@ export class Client {
     else if (frame.type === "receipt") store.receipt(frame);
     else if (frame.type === "actor") store.actor(frame.name, frame.state);
     else if (frame.type === "contact" && store.contact(frame)) this.loadLists();
-    else if (frame.type === "resync") this.resync();
+    else if (frame.type === "resync") this.resync(frame.source);
     this.on.frame(frame);
     this.pushes += 1;
     // Moves the token on now and then, so that a reconnect after a long day does not read that whole day.
@@ -234,13 +234,17 @@ export class Client {
     else if (frame.sender !== this.store.me.id && frame.type === "message") this.on.arrived(frame);
   }
 
-  async resync() {
-    this.outbox.opened(this.outbox.window || 1);
-    this.pump();
-    await this.sync();
-    await this.loadLists();
-    this.receiptsAgain();
-    this.on.resynced();
+  /** Something that an owner pushed may have been missed: what is its own is read again, without `source` everything. */
+  async resync(source) {
+    const of = (owner) => !source || source === owner;
+    if (of("router")) {
+      this.outbox.opened(this.outbox.window || 1);
+      this.pump();
+      await this.sync();
+    }
+    if (of("contacts")) await this.loadLists();
+    if (of("router")) this.receiptsAgain();
+    if (of("notifier")) this.on.resynced();
   }
 
   // Receipts

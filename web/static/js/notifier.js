@@ -5,6 +5,8 @@ import { TypingSignal } from "./core/presence.js";
 
 const AGAIN_MS = 3_000;
 const SOON_MS = 300;
+// All pages hear at the same moment that notifier is back.
+const SPREAD_MS = 3_000;
 // Timers and clocks round differently.
 const EARLY_MS = 5;
 const LIST = 50;
@@ -43,6 +45,8 @@ export class Notifier {
   }
 
   readAll() {
+    clearTimeout(this.readTimer);
+    this.readTimer = null;
     this.readPresence();
     this.readNotices();
     this.readWishes();
@@ -66,7 +70,7 @@ export class Notifier {
   actor(state) {
     // What was known last says nothing about now.
     if (state === "down") this.store.presence.clear();
-    else if (state === "running") this.readAll();
+    else if (state === "running") this.readTimer ??= setTimeout(() => this.readAll(), Math.random() * SPREAD_MS);
   }
 
   contact({ user, relation }) {
