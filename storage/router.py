@@ -1,4 +1,4 @@
-"""router's database: conversations, messages and receipts, and the consent of others that it reads."""
+"""router's database: conversations, messages and receipts; and what it reads of others, consent and uploads."""
 
 import sqlite3
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 from storage.consent import Consent
 from storage.conversations import Conversations
 from storage.database import Schema, Unit
+from storage.files import FILES
 from storage.messages import Messages
 from storage.receipts import Receipts
+from storage.sibling import Sibling
 
 
 class RouterUnit(Unit):
@@ -18,9 +20,11 @@ class RouterUnit(Unit):
         self.receipts = Receipts(connection)
         # Opened when it is first asked: whoever only reads messages never opens the other databases.
         self.consent = Consent(databases)
+        self.files = Sibling(FILES, databases)
 
     def close(self) -> None:
         self.consent.close()
+        self.files.close()
 
 
 ROUTER = Schema("router", RouterUnit)

@@ -50,9 +50,9 @@ class Router(Actor[RouterUnit]):
     def edit(self, tx: RouterUnit, mail: Mail[EditMessage]) -> Stored:
         """Change one's own words, while the two are in contact. The same words again change nothing."""
         command = mail.command
-        check_body(command.body)
         thread, record = _own_message(tx, mail.person, command.conversation, command.message_id)
         _refuse_deleted(record)
+        check_body(command.body, caption=record.file is not None)
         _refuse_strangers(tx, thread)
         if record.body == command.body:
             return _stored(record, record.version)

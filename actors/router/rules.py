@@ -22,11 +22,11 @@ def check_client_id(client_id: str) -> None:
         raise _invalid("client_id", "1 to 64 letters, digits or _ . : - are needed.")
 
 
-def check_body(body: str) -> None:
-    """Raises Refusal("invalid") for what is empty, blank or too long."""
+def check_body(body: str, *, caption: bool = False) -> None:
+    """Raises Refusal("invalid") for what is empty, blank or too long. Only a file's `caption` may be empty."""
     if len(body) > BODY_CHARACTERS:
         raise _invalid("body", f"At most {BODY_CHARACTERS} characters are taken.")
-    if not body or body.isspace():
+    if body.isspace() or not (body or caption):
         raise _invalid("body", "There is nothing in it.")
 
 

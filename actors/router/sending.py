@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from msgspec import json, msgpack
 
+from actors.router.attaching import already_sent, attached
 from actors.router.rules import check_body, check_client_id, place_of
 from actors.runtime import Answer, Mail
 from actors.runtime.dispatch import fingerprint
 from protocols.errors import Refusal
+from protocols.frames import FileInfo
 from protocols.mail import Push, Remembered
 from protocols.records import MessageRecord, message_id
 from protocols.rendering import message_frame
@@ -51,6 +53,7 @@ class _Batch:
         self._tx = tx
         self._drafts: dict[tuple[str, str], Draft] = {}
         self._threads: dict[tuple[str, str], Thread] = {}
+        self._files: set[str] = set()
 
     def verdict(self, mail: Mail[SendMessage]) -> Verdict:
         try:
@@ -103,7 +106,7 @@ class _Batch:
 
     def _draft(self, mail: Mail[SendMessage], mark: bytes) -> Draft:
         person, command = mail.person, mail.command
-        check_body(command.body)
+        check_body(command.body, caption=bool(command.file))
         if command.to == person:
             raise Refusal("invalid", fields={"to": "This is yourself."})
         if not self._tx.consent.between(person, command.to):
@@ -113,6 +116,7 @@ class _Batch:
         if command.reply_to:
             conversation = thread.id if thread else conversation_of(person, command.to)
             reply_to = place_of(conversation, command.reply_to, thread.seq if thread else 0)
+        file = self._file(person, command) if command.file else None
         if thread is None:
             thread = self._tx.conversations.begin(person, command.to)
         self._threads[person, command.to] = self._threads[command.to, person] = thread
@@ -129,9 +133,17 @@ class _Batch:
             at=mail.now,
             body=command.body,
             reply_to=reply_to,
+            file=file,
         )
         self._drafts[person, mail.id] = draft
         return draft
+
+    def _file(self, person: str, command: SendMessage) -> FileInfo:
+        if command.file in self._files:
+            raise already_sent()
+        file = attached(self._tx, person, command)
+        self._files.add(file.id)
+        return file
 
     def _thread(self, person: str, to: str) -> Thread | None:
         return self._threads.get((person, to)) or self._tx.conversations.thread(conversation_of(person, to))
@@ -176,4 +188,5 @@ def _record(draft: Draft) -> MessageRecord:
         at=draft.at,
         body=draft.body,
         reply_to=None if draft.reply_to is None else message_id(conversation, draft.reply_to),
+        file=draft.file,
     )

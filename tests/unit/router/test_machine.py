@@ -7,6 +7,7 @@ as none is lost; the other by sync alone, a small page at a time.
 import asyncio
 import shutil
 import tempfile
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from protocols.values import conversation_of
 from storage.router import RouterUnit
 from tests.support.chat import House, place, pushes, relate
 from tests.support.people import ANN, BOB, CAT
+from tests.support.uploads import keep, upload
 
 PEOPLE = (ANN, BOB, CAT)
 HEART, SUN = "\u2764", "\u2600"
 
 two = st.permutations(PEOPLE).map(lambda people: (people[0], people[1]))
 text = st.sampled_from(["a", "b", "c"])
+caption = st.sampled_from(["a", "b", ""])
 seqs = st.integers(1, 6)
 ids = st.integers(0, 12).map(lambda number: f"id-{number}")
 Sent = tuple[str, str, Command[Any]]
@@ -62,8 +65,14 @@ class Model:
 
     def _send(self, person: str, number: str, command: SendMessage) -> str:
         log = self.messages.get(conversation_of(person, command.to), [])
+        if not command.body and not command.file:
+            return "invalid"
         if command.reply_to and command.reply_to not in [one["message_id"] for one in log]:
             return "invalid"
+        if command.file and command.file != file_of(person, command.to):
+            return "not_found"
+        if command.file and command.file in [one["file"] for one in log]:
+            return "conflict"
         seq = len(log) + 1
         new = {
             "sender": person,
@@ -74,6 +83,7 @@ class Model:
             "edited": False,
         }
         new |= {"message_id": place(person, command.to, seq), "reply_to": command.reply_to or None, "reactions": set()}
+        new |= {"file": command.file}
         self.messages.setdefault(conversation_of(person, command.to), log).append(new)
         return ""
 
@@ -86,9 +96,11 @@ class Model:
         if not isinstance(command, React) and one["sender"] != person:
             return "forbidden"
         if isinstance(command, DeleteMessage):
-            one.update(body="", deleted=True, edited=False, reply_to=None, reactions=set())
+            one.update(body="", deleted=True, edited=False, reply_to=None, reactions=set(), file="")
         elif one["deleted"]:
             return "conflict"
+        elif isinstance(command, EditMessage) and not command.body and not one["file"]:
+            return "invalid"
         elif isinstance(command, EditMessage):
             one["edited"] |= one["body"] != command.body
             one["body"] = command.body
@@ -109,6 +121,11 @@ class Model:
         return ""
 
 
+def file_of(person: str, peer: str) -> str:
+    """The id of the one file that a person has for another."""
+    return f"{person}-for-{peer}"
+
+
 def seen(frame: frames.Message | frames.MessageChanged) -> dict[str, Any]:
     return {
         "sender": frame.sender,
@@ -120,6 +137,7 @@ def seen(frame: frames.Message | frames.MessageChanged) -> dict[str, Any]:
         "message_id": frame.message_id,
         "reply_to": frame.reply_to,
         "reactions": {(one.emoji, user) for one in frame.reactions for user in one.users},
+        "file": frame.file.id if frame.file else "",
     }
 
 
@@ -150,6 +168,8 @@ class Chat(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="parley-router-"))
         self.house = self.loop.run_until_complete(House.open(self.folder))
         self.loop.run_until_complete(relate(self.folder, [(BOB, CAT)]))
+        files = [upload(file_of(me, peer), owner=me, recipient=peer) for me, peer in permutations(PEOPLE, 2)]
+        self.loop.run_until_complete(keep(self.folder, *files))
         self.model = Model()
         self.pushed = {person: Page() for person in PEOPLE}
         self.synced = {person: Page() for person in PEOPLE}
@@ -168,7 +188,16 @@ class Chat(RuleBasedStateMachine):
             for (me, peer), number, body, answer in commands
         ])  # fmt: skip
 
-    @rule(people=two, foreign=st.sampled_from([0, 0, 0, 1]), number=ids, seq=seqs, body=text)
+    @rule(people=two, meant=two, number=ids, body=caption)
+    def send_file(self, people: tuple[str, str], meant: tuple[str, str], number: str, body: str) -> None:
+        """Which may be another's, or for somebody else, or be sent already."""
+        self.make([(people[0], number, SendMessage(to=people[1], body=body, file=file_of(*meant)))])
+
+    @rule(people=two, number=ids, body=caption)
+    def send_own_file(self, people: tuple[str, str], number: str, body: str) -> None:
+        self.make([(people[0], number, SendMessage(to=people[1], body=body, file=file_of(*people)))])
+
+    @rule(people=two, foreign=st.sampled_from([0, 0, 0, 1]), number=ids, seq=seqs, body=caption)
     def edit(self, people: tuple[str, str], foreign: int, number: str, seq: int, body: str) -> None:
         me, place_ = self.target(people, foreign, seq)
         self.make([(me, f"edit-{number}", EditMessage(**place_, body=body))])
