@@ -66,6 +66,7 @@ async def _see_who_was_ready(services: Services) -> None:
         "contacts": services.contacts,
         "router": services.router,
         "notifier": services.notifier,
+        "file_chunker": services.files,
     }
     for name in OWNERS:
         if name in services.hub.sources:

@@ -18,7 +18,9 @@ from protocols.errors import Refusal
 from settings import Settings, SettingsError
 from storage import Reader
 from storage.auth import AUTH
+from storage.blobs import DirectoryBlobs
 from storage.contacts import CONTACTS
+from storage.files import FILES
 from storage.notifier import NOTIFIER
 from storage.router import ROUTER
 from web.app import AccessLog, build
@@ -122,7 +124,7 @@ class Server:
         await asyncio.gather(*self._watches, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
-        for reader in (services.auth, services.contacts, services.router, services.notifier):
+        for reader in (services.auth, services.contacts, services.router, services.notifier, services.files):
             await reader.close()
 
     def _protocols(self, runner: web.AppRunner) -> Callable[[], web.RequestHandler]:
@@ -219,6 +221,8 @@ def make_services(environment: Environment, post: Post) -> Services:
         contacts=Reader(CONTACTS, databases),
         router=Reader(ROUTER, databases),
         notifier=notifier,
+        files=Reader(FILES, databases),
+        blobs=DirectoryBlobs(environment.paths.blobs),
         hub=hub,
         limits=Limits(settings.limits),
         cookies=cookies,

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from actors.runtime import Environment, Post
 from storage import Reader
 from storage.auth import AuthUnit
+from storage.blobs import Blobs
 from storage.contacts import ContactsUnit
+from storage.files import FilesUnit
 from storage.notifier import NotifierUnit
 from storage.router import RouterUnit
 from web.authentication import Authenticator
@@ -21,7 +23,7 @@ from web.security import Security
 
 @dataclass(frozen=True)
 class Services:
-    """`auth`, `contacts`, `router` and `notifier` read the owners' databases; what changes data goes by `post`."""
+    """`auth` to `files` read the owners' databases, and `blobs` is only read from; what changes data goes by `post`."""
 
     environment: Environment
     post: Post
@@ -29,6 +31,8 @@ class Services:
     contacts: Reader[ContactsUnit]
     router: Reader[RouterUnit]
     notifier: Reader[NotifierUnit]
+    files: Reader[FilesUnit]
+    blobs: Blobs
     hub: Hub
     limits: Limits
     cookies: Cookies

@@ -1,0 +1,139 @@
+"""A body on its way to file_chunker: in order, a few pieces at a time, so that the disk sets the pace."""
+
+import asyncio
+from collections import deque
+from typing import Any, Final
+
+from protocols.errors import Refusal
+from protocols.files import Append, Appended, CommitPieces, LeaveUpload, Opened, OpenUpload, UploadState
+from web.asking import AGAIN
+from web.files_body import Body
+from web.files_tus import Portion, beyond
+from web.files_watch import Watch
+from web.routing import Call
+from web.services import Services
+
+OWNER: Final = "file_chunker"
+
+WINDOW: Final = 6
+"""Pieces of one body that are on their way at a time: enough to keep broker and disk busy, and 1.5 MiB of memory."""
+
+PIECE_WITHIN: Final = 10.0
+"""Seconds for a piece to be on disk."""
+
+OPEN_WITHIN: Final = 5.0
+LEAVE_WITHIN: Final = 5.0
+
+
+async def receive(call: Call[Any, Any], upload: UploadState, part: Portion) -> Appended:
+    """Hand the request's body over; returns when all of it is on disk and counted.
+
+    Whatever ends it before its time, what was counted stays. Raises Refusal: what file_chunker refuses;
+    "checksum_mismatch", "too_large", "unavailable"; and ConnectionError when the client has gone.
+    """
+    services, person = call.services, call.me.user
+    if services.gone(OWNER):
+        raise Refusal("unavailable", retry_after=AGAIN)
+    opened = await services.post.bulk.ask(
+        OWNER, OpenUpload(upload=upload.id, offset=part.offset), within=OPEN_WITHIN, person=person
+    )
+    window = Window(services, person, upload.id, opened, hold=part.checksum is not None)
+    body = _body(call, opened, part)
+    try:
+        return await _pumped(body, window, part)
+    except BaseException:
+        window.leave()
+        raise
+
+
+async def _pumped(body: Body, window: "Window", part: Portion) -> Appended:
+    digest = part.checksum.begin() if part.checksum else None
+    while piece := await body.next():
+        if digest is not None:
+            digest.update(piece)
+        await window.put(piece)
+    appended = await window.settle()
+    if body.broken is not None:
+        if isinstance(body.broken, ConnectionError):
+            raise body.broken
+        raise Refusal("invalid", "The body ended before its time.") from body.broken
+    if part.checksum is None or digest is None:
+        return appended
+    if digest.digest() != part.checksum.digest:
+        raise Refusal("checksum_mismatch")
+    return await window.commit()
+
+
+def _body(call: Call[Any, Any], opened: Opened, part: Portion) -> Body:
+    watch = Watch(call.services, call.me)
+    return Body(
+        call.request.content,
+        opened.size - opened.offset,
+        exact=part.length is not None,
+        too_much=beyond(opened.size),
+        look=watch.look,
+        monotonic=call.services.environment.monotonic,
+    )
+
+
+class Window:
+    """Pieces in flight, of one request. `hold`: they do not count before `commit`."""
+
+    def __init__(self, services: Services, person: str, upload: str, opened: Opened, *, hold: bool) -> None:
+        self._bulk = services.post.bulk
+        self._person = person
+        self._upload = upload
+        self._generation = opened.generation
+        self._next = opened.offset
+        self._hold = hold
+        self._last = Appended(offset=opened.offset, state="open")
+        self._flying: deque[asyncio.Task[Appended]] = deque()
+
+    async def put(self, piece: bytes) -> None:
+        """Send one more, as soon as there is room for it. Raises what one before it was refused with."""
+        while self._flying and (len(self._flying) >= WINDOW or self._flying[0].done()):
+            await self._landed()
+        command = Append(
+            upload=self._upload, generation=self._generation, offset=self._next, data=piece, hold=self._hold
+        )
+        self._next += len(piece)
+        # Tasks begin in the order in which they are made, and mail leaves in the order of the asking.
+        self._flying.append(
+            asyncio.create_task(self._bulk.ask(OWNER, command, within=PIECE_WITHIN, person=self._person))
+        )
+
+    async def settle(self) -> Appended:
+        """Wait for all of them. Raises what one was refused with."""
+        while self._flying:
+            await self._landed()
+        return self._last
+
+    async def commit(self) -> Appended:
+        """Let count what was held."""
+        command = CommitPieces(upload=self._upload, generation=self._generation, offset=self._next)
+        return await self._bulk.ask(OWNER, command, within=PIECE_WITHIN, person=self._person)
+
+    def leave(self) -> None:
+        """Wait for nothing any more, and let the owner know that nothing more comes."""
+        for task in self._flying:
+            task.cancel()
+            task.add_done_callback(_looked_at)
+        self._flying.clear()
+        command = LeaveUpload(upload=self._upload, generation=self._generation)
+        self._bulk.signal(OWNER, command, person=self._person, within=LEAVE_WITHIN)
+
+    async def _landed(self) -> None:
+        try:
+            self._last = await self._flying[0]
+        except Refusal as refusal:
+            if refusal.code == "conflict":
+                # A piece before it was lost on the way, or it came twice: where to go on, the client has to ask.
+                raise Refusal("unavailable", retry_after=1) from refusal
+            raise
+        finally:
+            self._flying.popleft()
+
+
+def _looked_at(task: "asyncio.Task[Appended]") -> None:
+    if not task.cancelled():
+        task.exception()
