@@ -1,6 +1,7 @@
 // What a notice says, and where it leads.
 
-import { deviceOf, preview } from "./core/text.js";
+import { deviceOf } from "./core/text.js";
+import { summaryOf } from "./summary.js";
 import { say } from "./words.js";
 import { nameOf } from "./view/dom.js";
 
@@ -17,6 +18,12 @@ export function personOf(id, store) {
 function conversationWith(id, store) {
   for (const one of store.conversations.values()) if (one.peer.id === id) return one;
   return null;
+}
+
+/** The place of the message that brings a file, as far as this page has loaded it. */
+function whereFile({ file }, conversation) {
+  for (const row of conversation?.log?.rows.values() ?? []) if (row.file?.id === file) return { seq: row.seq, glyph: "file" };
+  return { glyph: "file" };
 }
 
 /** {title, text, path, seq, glyph, user}: `seq` is the first message that it is about, or 0. */
@@ -36,7 +43,7 @@ export function aboutNotice(notice, store) {
     const device = [notice.agent && deviceOf(notice.agent), notice.address].filter(Boolean).join(" · ");
     return { ...base, title: say("notice.signIn"), text: device, path: "/settings", glyph: "device", user: null };
   }
-  if (notice.kind === "file_ready" || notice.kind === "file_failed") return { ...base, text: say(`notice.${notice.kind}`) };
+  if (notice.kind === "file_ready" || notice.kind === "file_failed") return { ...base, text: say(`notice.${notice.kind}`), ...whereFile(notice, one) };
   if (notice.kind === "test") return { ...base, title: say("notice.test"), text: say("notice.test.text"), path: "/settings", user: null };
   // A kind that is younger than this page.
   return { ...base, title: user ? name : say("notice.other"), text: user ? say("notice.other") : "" };
@@ -49,5 +56,5 @@ export function previewOf(notice, store) {
   const last = [one?.log?.rows.get(notice.to_seq), one?.last].find(
     (row) => row && !row.deleted && row.sender === notice.user && row.seq >= notice.from_seq,
   );
-  return last ? preview(last.body) : "";
+  return last ? summaryOf(last) : "";
 }

@@ -6,9 +6,22 @@ const SPREAD_MS = 2_000;
 const IDS_MOST = 200;
 const ROOT = "/api/v1/files";
 
+/**
+ * What cards want of the uploads of this browser, here where there are none. `key`: the file's id, or its message's
+ * client_id. view: as viewOf of core/uploads.js, or null; picture: the address of a picture that is at hand, or "".
+ */
+export const NO_UPLOADS = {
+  view: (_key) => null,
+  picture: (_key) => "",
+  pause: (_key) => {},
+  resume: (_key) => {},
+  retry: (_key) => {},
+  choose: (_key) => {},
+  cancel: (_key) => {},
+};
+
 export class Files {
-  /** `uploads` are those of this browser: find(id), and what a person does with one. */
-  constructor({ client, uploads }) {
+  constructor({ client, uploads = NO_UPLOADS }) {
     Object.assign(this, { client, uploads });
     this.store = client.store;
     this.unheard = new Set();
@@ -42,6 +55,7 @@ export class Files {
   /** How far the file of a message is. What nobody has said yet is asked for. */
   of(file) {
     const { transfers } = this.store;
+    if (!file.id) return transfers.none;
     transfers.take(file, Date.now());
     const transfer = transfers.of(file.id);
     if (transfer.state === "") {
@@ -77,6 +91,11 @@ export class Files {
 
   url(id) {
     return `${ROOT}/${id}`;
+  }
+
+  /** As url(), and the browser keeps it rather than showing it. */
+  download(id) {
+    return `${ROOT}/${id}?download=1`;
   }
 
   preview(id) {

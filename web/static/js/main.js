@@ -4,6 +4,7 @@ import { Announcer } from "./announcer.js";
 import { Client } from "./client.js";
 import { mint } from "./core/ids.js";
 import { Store } from "./core/store.js";
+import { Files } from "./files.js";
 import { Api } from "./io/api.js";
 import { Attention } from "./io/attention.js";
 import { Bell } from "./io/bell.js";
@@ -55,6 +56,7 @@ class Page {
     this.tab = mint();
     this.disk = new Disk(me.id, this.tab);
     this.places = new Map();
+    this.dirtyFiles = new Set();
     this.view = null;
     this.path = "";
     this.api = new Api({ onSessionOver: () => this.sessionOver() });
@@ -69,8 +71,14 @@ class Page {
           this.strips.connectionIs(state);
         },
         outbox: (entry, what) => this.outboxChanged(entry, what),
-        hello: (hello) => this.notifier.hello(hello),
-        frame: (frame) => this.notifier.frame(frame),
+        hello: (hello) => {
+          this.notifier.hello(hello);
+          this.files.hello();
+        },
+        frame: (frame) => {
+          this.notifier.frame(frame);
+          this.files.frame(frame);
+        },
         resynced: () => this.notifier.resynced(),
         arrived: (frame) => {
           this.notifier.arrived(frame);
@@ -83,6 +91,7 @@ class Page {
         lists: (good) => this.listsLoaded(good),
       },
     });
+    this.files = new Files({ client: this.client });
     this.go = (path) => this.navigate(path);
     this.notifier = this.notifierFor(me.id);
     this.centre = new NoticeCentre({ notifier: this.notifier, go: (path, seq) => this.lead({ path, seq }) });
@@ -164,7 +173,7 @@ class Page {
   }
 
   viewFor(page, id) {
-    const { client, notifier, people, drafts, places, go } = this;
+    const { client, notifier, files, people, drafts, places, go } = this;
     if (page === "contacts") return new PeoplePage({ client, people, copyLink: () => this.copyLink() });
     if (page === "settings") {
       return new SettingsPage({
@@ -175,7 +184,7 @@ class Page {
         unsent: () => this.unsent(),
       });
     }
-    if (id) return new Chat({ client, notifier, drafts, places, people, go, id, limit: BODY_LIMIT });
+    if (id) return new Chat({ client, notifier, files, drafts, places, people, go, id, limit: BODY_LIMIT });
     return new NothingChosen(this.store);
   }
 
@@ -202,6 +211,7 @@ class Page {
   /** Views are drawn once for all that changes in one go. */
   changed(topic, id) {
     this.dirty ??= new Set();
+    if (topic === "file") this.dirtyFiles.add(id);
     if (topic === "log" && id !== this.view?.id) return;
     this.dirty.add(topic);
     if (this.scheduled) return;
@@ -213,6 +223,9 @@ class Page {
     this.scheduled = false;
     const dirty = this.dirty;
     this.dirty = new Set();
+    const files = this.dirtyFiles;
+    this.dirtyFiles = new Set();
+    if (files.size > 0 && this.view instanceof Chat) this.view.filesChanged(files);
     const people = dirty.has("presence") || dirty.has("wishes");
     if ((dirty.has("log") || people) && this.view instanceof Chat) this.view.update();
     if (dirty.has("list") || dirty.has("contacts") || people) this.list.render();

@@ -97,6 +97,8 @@ export class Conversation {
    * sync do not, because a page tells each message once and skips versions by nature.
    */
   take(row, live) {
+    // The server leaves out what is empty: a file needs no words.
+    row.body ??= "";
     const fresh = row.version > this.version && !this.ahead.has(row.version);
     if (live && fresh) {
       this.ahead.add(row.version);

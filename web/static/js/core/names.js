@@ -51,12 +51,12 @@ export function kindOf({ name, type }) {
 }
 
 const MOST = { width: 320, height: 340 };
-const LEAST = 120;
+const LEAST = { width: 240, height: 120 };
 const UNKNOWN = { width: 260, height: 195 };
 
-/** The box of a picture in CSS pixels, from its own size: never larger than it is, unless that were too small to hit. */
+/** The box of a picture in CSS pixels, from its own size; one that is very small, or very long, fills a box of another form. */
 export function boxOf({ width, height }) {
   if (!width || !height) return UNKNOWN;
   const scale = Math.min(1, MOST.width / width, MOST.height / height);
-  return { width: Math.max(LEAST, Math.round(width * scale)), height: Math.max(LEAST, Math.round(height * scale)) };
+  return { width: Math.max(LEAST.width, Math.round(width * scale)), height: Math.max(LEAST.height, Math.round(height * scale)) };
 }

@@ -24,7 +24,7 @@ export function overlaid(row, waiting, me) {
   for (const entry of waiting) {
     if (entry.message_id !== row.message_id || entry.state === "failed") continue;
     if (entry.kind === "edit") shown = { ...shown, body: entry.body, edited_at: entry.at, changing: true };
-    if (entry.kind === "delete") shown = { ...shown, deleted: true, body: "", reactions: [], changing: true };
+    if (entry.kind === "delete") shown = { ...shown, deleted: true, body: "", reactions: [], file: null, changing: true };
     if (entry.kind === "react") shown = { ...shown, reactions: reacted(shown.reactions ?? [], entry, me) };
   }
   return shown;
@@ -51,6 +51,7 @@ export function pendingRow(entry, me) {
     at: entry.at,
     body: entry.body,
     reply_to: entry.reply_to ?? null,
+    file: entry.file ?? null,
     pending: entry.state,
     reason: entry.reason ?? "",
   };

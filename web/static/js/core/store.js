@@ -1,11 +1,12 @@
 // Everything the page knows about people and conversations. Pure state: views subscribe, shells feed it.
 //
 // Topics that listeners hear: "list", "log" (with the conversation's id), "contacts", "actors", "me", "gap" (with id),
-// "stale": the list has to be read again to know what is unread; "presence", "notices", "wishes".
+// "stale": the list has to be read again to know what is unread; "presence", "notices", "wishes", "file" (with its id).
 
 import { Conversation, Log } from "./conversation.js";
 import { Notices } from "./notices.js";
 import { Presence } from "./presence.js";
+import { Transfers } from "./transfers.js";
 import { Wishes } from "./wishes.js";
 
 export class Store {
@@ -21,6 +22,7 @@ export class Store {
     this.presence = new Presence();
     this.notices = new Notices();
     this.wishes = new Wishes();
+    this.transfers = new Transfers();
     this.loaded = false;
     this.listeners = new Set();
   }

@@ -59,6 +59,8 @@ class Transfer {
 export class Transfers {
   constructor() {
     this.files = new Map();
+    // Of a file that the server has not given an id yet.
+    this.none = new Transfer("");
   }
 
   /** What is known of a file; one that was never heard of has the state "". */

@@ -1,9 +1,11 @@
 // One message on the page. Its node is made once and kept; what it holds is drawn again when the message changes.
 
-import { linked, onlyEmoji, preview } from "../core/text.js";
+import { linked, onlyEmoji } from "../core/text.js";
 import { timeOf, wholeOf } from "../dates.js";
+import { summaryOf } from "../summary.js";
 import { say } from "../words.js";
 import { avatar, button, h, icon, nameOf, tool } from "./dom.js";
+import { FileCard } from "./file_card.js";
 import { ticks } from "./list.js";
 
 const LATE_MS = 10_000;
@@ -33,8 +35,9 @@ export function drawBubble(node, row, context) {
     .join(" ");
   setData(node, { seq: row.row.seq, clientId: row.row.client_id, state: fate || null });
   node.setAttribute("aria-label", own ? say("message.you") : nameOf(context.peer));
+  node.card = cardFor(node, row, context);
   const acts = row.row.pending || row.row.deleted ? null : node.more;
-  node.replaceChildren(...[!own && last ? avatar(context.peer, ".small") : null, stack(row, quoted, context), acts].filter(Boolean));
+  node.replaceChildren(...[!own && last ? avatar(context.peer, ".small") : null, stack(node, row, quoted, context), acts].filter(Boolean));
   watchLateness(node, row);
 }
 
@@ -45,25 +48,39 @@ function setData(node, values) {
   }
 }
 
-function stack(row, quoted, context) {
+/** The card of a message's file, kept as long as it has one. */
+function cardFor(node, { row, own }, { files, actions }) {
+  const { file } = row;
+  if (!file || row.deleted) return null;
+  const known = node.card;
+  if (!known || (known.file.id && known.file.id !== file.id)) return new FileCard({ file, clientId: row.client_id, own, files, actions });
+  known.take(file);
+  return known;
+}
+
+function stack(node, row, quoted, context) {
   const message = row.row;
+  const { card } = node;
+  const bubble = h(
+    `div.bubble${isLarge(message) ? ".emoji" : ""}${card ? `.with-file.of-${card.kind}` : ""}`,
+    { title: wholeOf(message.at) },
+    message.reply_to && !message.deleted && quote(message, quoted, context),
+    card?.element,
+    (message.body || !card) && h("span.body", { dir: "auto" }, ...body(message)),
+    meta(row),
+  );
+  if (card?.media?.width) bubble.style.setProperty("--box", `${card.media.width}px`);
   return h(
     "div.stack",
     {},
-    h(
-      `div.bubble${isLarge(message) ? ".emoji" : ""}`,
-      { title: wholeOf(message.at) },
-      message.reply_to && !message.deleted && quote(message, quoted, context),
-      h("span.body", { dir: "auto" }, ...body(message)),
-      meta(row),
-    ),
+    bubble,
     chips(message, context),
     row.fate === "failed" && failure(message, context),
   );
 }
 
 function isLarge(message) {
-  return !message.deleted && !message.reply_to && onlyEmoji(message.body);
+  return !message.deleted && !message.reply_to && !message.file && onlyEmoji(message.body);
 }
 
 function body(message) {
@@ -85,7 +102,7 @@ function meta({ row, own, fate }) {
 
 function quote(message, quoted, context) {
   const name = !quoted ? "" : quoted.sender === context.me ? say("message.you") : nameOf(context.peer);
-  const text = !quoted ? say("message.quoteFar") : quoted.deleted ? say("message.deleted") : preview(quoted.body);
+  const text = !quoted ? say("message.quoteFar") : quoted.deleted ? say("message.deleted") : summaryOf(quoted);
   return h(
     "button.quote",
     { type: "button", on: { click: () => context.actions.jump(message.reply_to) } },

@@ -3,6 +3,7 @@
 import { say } from "../words.js";
 import { avatar, emptyState, h, icon, nameOf, tool } from "./dom.js";
 import { Composer } from "./composer.js";
+import { fileActions, save } from "./file_actions.js";
 import { confirmDialog, openMenu, reasonOf, toast } from "./overlay.js";
 import { Reading } from "./reading.js";
 import { muteItems, statusOf } from "./status.js";
@@ -15,8 +16,8 @@ const PAGE_MOST = 200;
 
 export class Chat {
   /** `places` remembers where each conversation was left; `people` carries out what changes a relation. */
-  constructor({ client, notifier, drafts, places, people, limit, go, id }) {
-    Object.assign(this, { client, notifier, drafts, places, people, limit, go, id });
+  constructor({ client, notifier, files, drafts, places, people, limit, go, id }) {
+    Object.assign(this, { client, notifier, files, drafts, places, people, limit, go, id });
     this.store = client.store;
     this.element = h("div.chat");
     this.begin();
@@ -36,6 +37,7 @@ export class Chat {
     }
     this.timeline = new Timeline({
       client: this.client,
+      files: this.files,
       conversation,
       actions: this.actions(),
       load: (limit) => this.client.older(this.id, limit),
@@ -167,6 +169,7 @@ export class Chat {
 
   actions() {
     return {
+      ...fileActions({ files: this.files, log: () => this.conversation.log }),
       menu: (node, anchor) => this.openMessageMenu(node, anchor),
       react: (row, emoji, on) => this.command("react", row, { emoji, on }),
       jump: (messageId) => this.timeline.jumpTo(messageId).catch(() => toast(say("chat.loadFailed"))),
@@ -202,7 +205,8 @@ export class Chat {
     const name = own ? say("message.you") : nameOf(this.conversation.peer);
     const items = [
       usable && { label: say("message.reply"), icon: "reply", act: () => this.composer.reply(row, name) },
-      { label: say("message.copy"), icon: "copy", act: () => copy(row.body) },
+      row.body && { label: say("message.copy"), icon: "copy", act: () => copy(row.body) },
+      row.file && { label: say("file.act.download"), icon: "download", act: () => save(this.files.download(row.file.id)) },
       usable && own && { label: say("message.edit"), icon: "edit", act: () => this.composer.edit(row) },
       !own && { label: say("message.markUnread"), icon: "unread", act: () => this.markUnread(row.seq) },
       own && { label: say("message.delete"), icon: "trash", act: () => this.askDelete(row), danger: true },
@@ -257,6 +261,10 @@ export class Chat {
     this.drawHead();
     this.composer.render();
     if (this.timeline.ready) this.timeline.render();
+  }
+
+  filesChanged(ids) {
+    if (this.timeline?.ready) this.timeline.filesChanged(ids);
   }
 
   /** The connection is back: what could not be loaded is tried again without being asked. */

@@ -2,6 +2,7 @@
 
 import { folded, preview } from "../core/text.js";
 import { shortOf, wholeOf } from "../dates.js";
+import { summaryOf } from "../summary.js";
 import { say } from "../words.js";
 import { arrange, avatar, badge, button, emptyState, h, icon, nameOf, tool } from "./dom.js";
 import { openMenu, reasonOf, toast } from "./overlay.js";
@@ -206,10 +207,10 @@ export class ConversationList {
   }
 
   lastLine(one, newest, me) {
-    if (newest) return { text: say("list.you", { text: preview(newest.body) }), fate: newest.state };
+    if (newest) return { text: say("list.you", { text: summaryOf(newest) }), fate: newest.state };
     const last = one.last;
     if (!last) return { text: say("list.nothing"), fate: "" };
-    const text = last.deleted ? say("list.deleted") : preview(last.body);
+    const text = last.deleted ? say("list.deleted") : summaryOf(last);
     if (last.sender !== me) return { text, fate: "" };
     return { text: last.deleted ? text : say("list.you", { text }), fate: last.deleted ? "" : one.fate(last.seq) };
   }

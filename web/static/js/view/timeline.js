@@ -16,8 +16,8 @@ const BOTTOM_PX = 100;
 
 export class Timeline {
   /** `load(limit)` fetches older messages; `moved()` hears of every scroll and change. */
-  constructor({ client, conversation, actions, load, moved }) {
-    Object.assign(this, { client, conversation, actions, load, moved });
+  constructor({ client, files, conversation, actions, load, moved }) {
+    Object.assign(this, { client, files, conversation, actions, load, moved });
     this.store = client.store;
     this.from = 1;
     this.to = Infinity;
@@ -95,6 +95,15 @@ export class Timeline {
     this.moved();
   }
 
+  /** More is known of these files. */
+  filesChanged(ids) {
+    const cards = [...this.nodes.values()].map((node) => node.card).filter((card) => card && (ids.has(card.file.id) || ids.has(card.clientId)));
+    if (cards.length === 0) return;
+    const anchor = this.sticking ? null : this.anchor();
+    for (const card of cards) card.update();
+    if (anchor) this.restore(anchor);
+  }
+
   place(rows) {
     const sections = [];
     const alive = new Set();
@@ -144,6 +153,7 @@ export class Timeline {
     drawBubble(node, row, {
       me: this.store.me.id,
       peer: this.conversation.peer,
+      files: this.files,
       actions: this.actions,
       quote: (id) => this.log?.find(id) ?? null,
     });

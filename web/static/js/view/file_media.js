@@ -1,0 +1,108 @@
+// A picture, a film or a sound inside its card. A picture's box is there before anything of it is, so that nothing moves.
+
+import { boxOf, shownName } from "../core/names.js";
+import { say } from "../words.js";
+import { h, icon } from "./dom.js";
+
+// Larger ones are loaded when they are looked at.
+const INLINE_MOST = 12_000_000;
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+export class FileMedia {
+  /** `card` is the FileCard around it. */
+  constructor(card) {
+    const { file, kind, files } = card;
+    Object.assign(this, { card, file, kind, files });
+    this.name = shownName(file.name);
+    this.whole = null;
+    // In CSS pixels; 0 as wide as any card.
+    this.width = 0;
+    this.element = h(`div.media.${kind}`);
+    if (kind === "sound") {
+      this.element.hidden = true;
+      return;
+    }
+    const { width, height } = boxOf(file);
+    this.width = width;
+    this.element.style.aspectRatio = `${width} / ${height}`;
+    this.small = this.smallOne();
+    this.element.append(this.small);
+  }
+
+  /** What stands in the box until the whole of it can be shown. */
+  smallOne() {
+    const local = this.card.own ? this.files.uploads.picture(this.card.key) : "";
+    if (!local && !this.file.preview) return h("span.media-none", {}, icon(this.kind));
+    const picture = h("img", { src: local || this.files.preview(this.file.id), alt: "", decoding: "async", draggable: "false" });
+    picture.addEventListener("error", () => picture.replaceWith(h("span.media-none", {}, icon(this.kind))), { once: true });
+    return picture;
+  }
+
+  update({ state }) {
+    const ready = state === "ready";
+    if (this.kind === "image") this.look(ready);
+    if (ready && !this.whole) this.show();
+    if (!ready && this.whole) this.hide();
+  }
+
+  /** What can be looked at is a button. */
+  look(ready) {
+    const wanted = ready || Boolean(this.file.preview);
+    if (wanted === Boolean(this.button)) return;
+    if (!wanted) {
+      this.button.remove();
+      this.button = null;
+      return;
+    }
+    const label = say("file.view", { name: this.name });
+    this.button = h("button.media-open", { type: "button", "aria-label": label, on: { click: () => this.card.actions.view(this.card) } });
+    this.element.append(this.button);
+  }
+
+  show() {
+    if (this.kind === "image") this.showPicture();
+    else this.play();
+  }
+
+  showPicture() {
+    const { file } = this;
+    const spare = file.preview && (file.size > INLINE_MOST || (file.type === "image/gif" && still()));
+    if (spare) return;
+    const picture = h("img.media-whole", { alt: this.name, decoding: "async", loading: "lazy", draggable: "false" });
+    picture.addEventListener("load", () => picture.classList.add("here"), { once: true });
+    picture.addEventListener("error", () => this.hide(), { once: true });
+    picture.src = this.files.url(file.id);
+    this.whole = picture;
+    this.small.after(picture);
+  }
+
+  play() {
+    const { file, kind } = this;
+    const film = kind === "film";
+    // With a picture to show, nothing of a film is fetched before it is played.
+    const preload = film && file.preview ? "none" : "metadata";
+    const player = h(film ? "video" : "audio", { controls: true, preload, playsinline: true, "aria-label": this.name });
+    if (film && file.preview) player.poster = this.files.preview(file.id);
+    player.addEventListener("error", () => this.unplayable(), { once: true });
+    player.src = this.files.url(file.id);
+    this.whole = player;
+    if (film) this.element.replaceChildren(player);
+    else this.element.append(player);
+    this.element.hidden = false;
+  }
+
+  unplayable() {
+    this.whole?.remove();
+    const note = h("span.media-none", {}, say("file.unplayable"));
+    this.whole = note;
+    this.element.append(note);
+  }
+
+  /** It is no longer there to be shown. */
+  hide() {
+    this.whole?.remove();
+    this.whole = null;
+    if (this.kind === "film") this.element.replaceChildren(this.small);
+    this.element.hidden = this.kind === "sound";
+  }
+}
