@@ -1,13 +1,16 @@
 """One chromium for all tests of the page; people of their own for each test."""
 
+import asyncio
+import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from drill.installation import Installation
 from tests.support.real_page import CHROMIUM, SCRIPTS, House, Person, browser, person
@@ -27,39 +30,67 @@ def house(installation: Installation) -> House:
     return one
 
 
-# For a file and not for the run: its loop runs for as long as it does, and async tests of the same process need theirs.
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
+@dataclass(frozen=True)
+class Engine:
+    """A browser for the whole run, and the loop in which its driver lives in this thread."""
+
+    chromium: Browser
+    loop: asyncio.AbstractEventLoop
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """For as long as this lasts, the thread's running loop is the driver's, and async tests could not run in it."""
+        asyncio._set_running_loop(self.loop)
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(None)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """Driver and browser take two seconds of a processor to start, so files share them; each has it by `chromium`."""
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
             pytest.fail("chromium is not installed")
         pytest.skip("chromium is not installed")
-    with sync_playwright() as one:
+    with sync_playwright() as driver, browser(driver) as chromium:
+        one = Engine(chromium, asyncio.get_running_loop())
+        asyncio._set_running_loop(None)
         yield one
+        # Both are closed in their own loop.
+        asyncio._set_running_loop(one.loop)
 
 
 @pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    with browser(playwright) as one:
-        yield one
+def chromium(engine: Engine) -> Iterator[Browser]:
+    with engine.at_work():
+        yield engine.chromium
 
 
 @pytest.fixture
 def meet(chromium: Browser, house: House) -> Iterator[Meet]:
     """`meet("Ada")` is somebody new called Ada7 or so, signed in, in a browser of their own.
 
-    `meet(ada.name, again=True)` is a further device of somebody who was met. Afterwards nobody's console may have
-    complained: a CSP report or an uncaught error fails the test.
+    `meet(ada.name, again=True)` is a further device of somebody who was met. They sign in by the API, or `by_form` as
+    people do it. The page shows the chats; with `at=""` it stays empty, for who goes elsewhere first: each page loaded
+    costs a second of a processor. Afterwards nobody's console may have complained: a CSP report or an uncaught error
+    fails the test.
     """
     met: list[Person] = []
 
-    def make(name: str, *, again: bool = False, **context: Any) -> Person:
+    def make(name: str, *, again: bool = False, by_form: bool = False, at: str = "/chat", **context: Any) -> Person:
         one = person(chromium, house, name if again else f"{name}{next(_numbers)}", **context)
         met.append(one)
+        if by_form:
+            one.register_by_form()
+            return one
         if again:
             one.log_in()
         else:
             one.register()
+        if at:
+            one.visit(at)
         return one
 
     yield make
@@ -71,8 +102,8 @@ def meet(chromium: Browser, house: House) -> Iterator[Meet]:
 
 @pytest.fixture
 def pair(meet: Meet) -> tuple[Person, Person, str]:
-    """Two people in contact, and their conversation's id."""
-    ada, noor = meet("Ada"), meet("Noor")
+    """Two people in contact, and their conversation's id. Nothing is on their pages yet."""
+    ada, noor = meet("Ada", at=""), meet("Noor", at="")
     return ada, noor, ada.befriend(noor)
 
 

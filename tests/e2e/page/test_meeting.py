@@ -10,7 +10,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_two_people_find_each_other_and_talk(meet: Meet) -> None:
-    ada, noor = meet("Ada"), meet("Noor")
+    ada, noor = meet("Ada", by_form=True), meet("Noor", by_form=True)
     ada.page.click("#rail >> text=People")
     ada.page.fill("#people-search", noor.username)
     ada.page.click(f".person:has-text('{noor.name}') >> text=Request")
@@ -78,7 +78,7 @@ def test_a_refused_form_keeps_what_was_typed_and_says_what_is_wrong(chromium: Br
 
 
 def test_signing_in_works_without_scripts(meet: Meet, chromium: Browser, house: House) -> None:
-    ada = meet("Ada")
+    ada = meet("Ada", at="")
     with chromium.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{house.origin}/settings")

@@ -97,7 +97,7 @@ def test_a_mark_as_unread_is_on_all_devices_and_stands_until_the_next_visit(pair
     ada, noor, conversation = pair
     ada.post(conversation, "one", "two", "three")
     noor.post(conversation, "mine")
-    other = meet(noor.name, again=True)
+    other = meet(noor.name, again=True, at="")
     other.open(conversation)
     eventually_sync(lambda: other.api("GET", "/conversations")["conversations"][0]["unread"] == 0)
     noor.open(conversation)

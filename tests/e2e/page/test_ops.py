@@ -20,7 +20,7 @@ AGAIN = 20_000 * SCALE
 @pytest.fixture
 def olga(meet: Meet, house: House) -> Person:
     """An operator before the page."""
-    one = meet("Olga")
+    one = meet("Olga", at="")
     house.parley("user", "operator", one.username)
     one.page.goto(f"{house.origin}/settings")
     one.page.get_by_role("link", name="What runs here").click()
@@ -92,8 +92,7 @@ def test_the_page_survives_the_front_that_it_kills(olga: Person) -> None:
 
 
 def test_whoever_is_no_operator_finds_nothing(meet: Meet, house: House) -> None:
-    ada = meet("Ada")
-    ada.page.goto(f"{house.origin}/settings")
+    ada = meet("Ada", at="/settings")
     expect(ada.page.get_by_role("button", name="Log out")).to_be_visible()
     expect(ada.page.locator("a[href='/ops']")).to_have_count(0)
     for path in ("/ops", "/nowhere"):

@@ -45,6 +45,7 @@ def numbered(count: int, start: int = 1) -> list[str]:
 def test_unread_messages_begin_with_a_divider_in_the_upper_third(pair: Pair) -> None:
     ada, noor, conversation = pair
     ada.post(conversation, *numbered(5))
+    ada.visit()
     noor.open(conversation)
     expect(ada.page.locator(f".row[href='/chat/{conversation}'] .ticks")).to_have_attribute("data-fate", "read")
     noor.page.click("#rail >> text=Settings")

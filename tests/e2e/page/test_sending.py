@@ -56,7 +56,7 @@ def test_enter_sends_but_not_while_composing_nor_nothing(pair: Pair) -> None:
 
 def test_ctrl_enter_sends_where_that_is_chosen(pair: Pair) -> None:
     ada, _, conversation = pair
-    ada.page.click("#rail >> text=Settings")
+    ada.visit("/settings")
     ada.page.click("[role=radio][data-value=ctrl]")
     ada.open(conversation)
     area = ada.page.locator(".composer textarea")
