@@ -333,7 +333,8 @@ class Resync(_FromServer, frozen=True, kw_only=True, tag="resync"):
     """Something that an owner pushed may have been missed: of `source` alone, or of any owner without it.
 
     "router": sync from the token you have, and repeat what is unanswered. "contacts": read contacts and requests again.
-    "notifier": read presence, notices and preferences again. Who does all three whatever it says does nothing wrong.
+    "notifier": read presence, notices and preferences again. "file_chunker": ask for the states of files that are not
+    at their end. Who does all four whatever it says does nothing wrong.
     """
 
     source: str | None = None

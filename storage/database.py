@@ -177,12 +177,18 @@ class Reader(Generic[U]):
     async def read(self, work: Callable[[U], Result]) -> Result:
         """Run `work` on one snapshot.
 
-        Raises Refusal("unavailable") when the file is missing, is of another version, or cannot be read now.
+        Raises Refusal("unavailable") when the file is missing, damaged or of another version, or cannot be read now.
         """
         async with self._opening:
             if self._opened is None:
                 self._opened = await self._open()
-        return await self._opened._transaction("BEGIN", work)  # noqa: SLF001  (the same module)
+        try:
+            return await self._opened._transaction("BEGIN", work)  # noqa: SLF001  (the same module)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                # Of a reader it is somebody else's trouble: what else its callers show must not end with it.
+                raise Refusal("unavailable", f"The database {self._file.name} is damaged: {error}") from error
+            raise
 
     async def close(self) -> None:
         if self._opened is not None:

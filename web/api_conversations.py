@@ -1,8 +1,9 @@
 """HTTP routes of conversations and messages."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, msgpack
+from msgspec import UNSET, Meta, Struct, UnsetType, msgpack, structs
 
 from protocols.errors import Refusal
 from protocols.frames import Message
@@ -25,8 +26,10 @@ from storage.contacts import ContactsUnit
 from storage.router import RouterUnit
 from web import catching_up
 from web.catching_up import SyncPage
+from web.file_states import with_states
 from web.paging import Limit, Page, cut
 from web.routing import API, Call, Reply, Route, Strict
+from web.services import Services
 
 STORED_WITHIN: Final = 5.0
 """Seconds to wait for a message to be stored; then it is queued, and will be."""
@@ -146,9 +149,18 @@ async def _conversations(call: Call[None, Page]) -> ConversationList:
     silent = [_silent(me, peer) for peer in since if peer not in set(known)]
     ordered = sorted([*summaries, *silent], key=lambda item: _latest(item, since), reverse=True)
     entries, more = cut([item for item in ordered if item.peer in users], call.query, lambda item: item.id)
+    latest = await _latest_messages(services, entries)
     return ConversationList(
-        [_conversation(item, users[item.peer], relations[item.peer]) for item in entries], token, more
+        [_conversation(item, users[item.peer], relations[item.peer], latest.get(item.id)) for item in entries],
+        token,
+        more,
     )
+
+
+async def _latest_messages(services: Services, items: Sequence[ConversationSummary]) -> dict[str, Message]:
+    """By conversation, where there is one."""
+    frames = [message_frame(item.last_message) for item in items if item.last_message is not None]
+    return {frame.conversation: frame for frame in await with_states(services, frames)}
 
 
 async def _messages(call: Call[None, Which]) -> MessagePage:
@@ -172,7 +184,7 @@ async def _messages(call: Call[None, Which]) -> MessagePage:
         # Between contacts it exists, with its id, before anything was said in it.
         await _peer(call, conversation)
         return MessagePage([], more=False, next=UNSET if wanted.since is None else wanted.since)
-    return answer
+    return structs.replace(answer, messages=await with_states(call.services, answer.messages))
 
 
 async def _send(call: Call[NewMessage, None]) -> Reply:
@@ -251,12 +263,12 @@ def _latest(item: ConversationSummary, since: dict[str, int]) -> tuple[int, str]
     return max(item.last_message.at if item.last_message else 0, since.get(item.peer, 0)), item.id
 
 
-def _conversation(item: ConversationSummary, peer: User, relation: Relation) -> Conversation:
+def _conversation(item: ConversationSummary, peer: User, relation: Relation, latest: Message | None) -> Conversation:
     return Conversation(
         id=item.id,
         peer=peer,
         relation=relation,
-        last_message=None if item.last_message is None else message_frame(item.last_message),
+        last_message=latest,
         unread=item.unread,
         unread_from=item.unread_from,
         version=item.version,

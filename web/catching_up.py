@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from protocols.errors import Refusal
 from protocols.frames import Change
@@ -10,6 +10,7 @@ from protocols.rendering import change_frame
 from protocols.sync import resume_at, sync_token
 from protocols.values import PAGE_MOST
 from storage.router import RouterUnit
+from web.file_states import with_states
 from web.services import Services
 
 PAGE: Final = PAGE_MOST
@@ -35,7 +36,8 @@ async def page(services: Services, user: str, since: str, limit: int = PAGE) -> 
     """What changed for a person since a token. Raises Refusal: "invalid" for what is no token, "unavailable"."""
     # Checked before the log is asked, so that nonsense is refused while the log cannot be read, too.
     resume_at(since, "", 0)
-    return await services.router.read(lambda tx: _page(tx, user, since, limit))
+    found = await services.router.read(lambda tx: _page(tx, user, since, limit))
+    return structs.replace(found, changes=await with_states(services, found.changes))
 
 
 def _present(tx: RouterUnit) -> str:

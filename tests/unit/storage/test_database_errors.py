@@ -47,6 +47,24 @@ async def test_what_passes_by_itself_is_unavailable_and_the_next_read_succeeds(
     assert await reader.read(lambda tx: tx.journal.change()) == 0
 
 
+async def test_a_damaged_database_is_unavailable_to_its_readers(tmp_path: Path) -> None:
+    """An owner says so with what SQLite says; a front that only looks something up there goes on without."""
+    database = await Database.open(CONTACTS, tmp_path)
+    await database.close()
+    reader = Reader(CONTACTS, tmp_path)
+    try:
+        assert await reader.read(lambda tx: tx.journal.change()) == 0
+        file = tmp_path / "contacts.db"
+        with file.open("r+b") as opened:
+            opened.seek(100)
+            opened.write(b"\xff" * (file.stat().st_size - 100))
+        with pytest.raises(Refusal) as caught:
+            await reader.read(lambda tx: tx.connection.execute("SELECT * FROM side ORDER BY 1").fetchall())
+        assert caught.value.code == "unavailable"
+    finally:
+        await reader.close()
+
+
 async def test_a_wrong_statement_is_a_fault_and_no_excuse(reader: Reader[ContactsUnit]) -> None:
     with pytest.raises(sqlite3.OperationalError):
         await reader.read(lambda tx: tx.connection.execute("SELECT nothing FROM nowhere"))

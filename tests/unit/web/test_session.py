@@ -12,7 +12,7 @@ from msgspec import Raw, msgpack
 
 from protocols.errors import ErrorBody, Refusal
 from protocols.mail import Done, Outcome
-from protocols.router import Receipt, SendMessage, Stored
+from protocols.router import EditMessage, Receipt, SendMessage, Stored
 from web.session import COPIES, HASTY, Action, Attends, Hangup, Mention, ReadOn, Session, Tell, Transmit, Types
 
 
@@ -64,6 +64,18 @@ def test_a_send_is_told_with_its_client_id_and_answered_once_by_what_is_stored()
         }
     ]
     assert one.outcome(tell.ticket, stored(7)) == ()
+
+
+@pytest.mark.parametrize("body", ["", "Look"])
+def test_a_send_may_name_a_file_and_say_nothing_else(body: str) -> None:
+    [tell] = told(session().received(send(1, body=body, file="u1")))
+    assert tell.command == SendMessage(to="bob", body=body, file="u1")
+
+
+def test_a_caption_may_be_taken_away() -> None:
+    frame = {"type": "edit", "id": "1", "client_id": "c1", "conversation": "k", "message_id": "m1", "body": ""}
+    [tell] = told(session().received(json.dumps(frame)))
+    assert tell.command == EditMessage(conversation="k", message_id="m1", body="")
 
 
 def test_the_sender_cannot_be_named_in_a_frame() -> None:
@@ -165,7 +177,9 @@ def test_sync_is_read_on_and_its_failure_leaves_the_socket_open() -> None:
     "text",
     [
         send(1, body=""),
-        send(1, body="x" * 8001),
+        send(1, body="x" * 8001, file="u1"),
+        send(1, file=""),
+        send(1, body="", file=None),
         send(1, body=5),
         send(1, to=""),
         send(1, to="../etc"),
