@@ -1,6 +1,7 @@
 """The supervisor as it is, over stand-ins for the actors: what its end-to-end tests run as a real process."""
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -15,9 +16,11 @@ import msgspec
 
 from cli import up
 from cli.main import main
+from cli.status import snapshot
 from settings import Paths, Settings, load
 from supervision import children
 from supervision.children import Plan
+from supervision.client import NothingRunningError
 from supervision.spec import ChildSpec
 from tests.support.waiting import eventually_sync
 
@@ -61,7 +64,7 @@ class Installation:
             **self.env,
         }
 
-    @property
+    @functools.cached_property
     def paths(self) -> Paths:
         return Paths.of(load(environ={"PARLEY_DATA__DIR": str(self.folder)}))
 
@@ -113,8 +116,11 @@ class Installation:
         shutil.rmtree(self.paths.run, ignore_errors=True)
 
     def status(self) -> dict[str, Any]:
-        done = self.run("status", "--json")
-        return dict(msgspec.json.decode(done.stdout)) if done.returncode == 0 else {}
+        """What `parley status --json` prints, without a process for it; nothing while no supervisor answers."""
+        try:
+            return snapshot(self.paths)
+        except NothingRunningError:
+            return {}
 
     def actors(self) -> dict[str, dict[str, Any]]:
         return {actor["name"]: actor for actor in self.status().get("actors", [])}

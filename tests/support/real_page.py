@@ -15,6 +15,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, WebSocketRoute
 
+from settings import Paths, load
+from supervision.client import ask
+from supervision.control import Request
 from tests.support.waiting import SCALE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -105,7 +108,8 @@ class House:
 
     def pid(self, actor: str) -> int:
         """The process of an actor that is running; 0 while it is not."""
-        found = {one["name"]: one for one in json.loads(self.parley("status", "--json"))["actors"]}
+        paths = Paths.of(load(environ=self.environment))
+        found = {one["name"]: one for one in ask(paths, Request("status"))["actors"]}
         return int(found[actor]["pid"] or 0) if found[actor]["state"] == "running" else 0
 
 
