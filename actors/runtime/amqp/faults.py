@@ -1,20 +1,15 @@
 """What aiormq leaves to its users: telling a lost connection from everything else, and ending one for good."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiormq.abc import DeliveredMessage
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory
 from aiormq.exceptions import AMQPError
 
+from actors.runtime.amqp.receiving import Tap
 from actors.runtime.broker import Unreachable
-
-Consumer = Callable[[DeliveredMessage], Coroutine[Any, Any, None]]
-
-log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -57,28 +52,31 @@ def _means_lost(error: Exception) -> bool:
 
 
 class Transport(TCPTransportFactory):
-    """Keeps the transport, so that a connection whose peer does not answer can be ended for good."""
+    """Keeps the transport, so that a connection whose peer does not answer can be ended for good; and taps it.
+
+    `tap` and `writer` are there once the connection is.
+    """
+
+    tap: Tap
+    writer: asyncio.StreamWriter
 
     def __init__(self, scheme: str) -> None:
         self._factory = TLSTransportFactory() if scheme == "amqps" else TCPTransportFactory()
-        self._writer: asyncio.StreamWriter | None = None
 
     async def create(self, url: Any, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, self._writer = await self._factory.create(url, **options)
-        return reader, self._writer
+        reader, self.writer = await self._factory.create(url, **options)
+        tap = self.tap = Tap(reader.feed_data, asyncio.get_running_loop().time)
+        end = reader.feed_eof
+
+        def feed_eof() -> None:
+            tap.end()
+            end()
+
+        # A reader is what its protocol hands bytes to, and there is no other place between the two. Nothing has come
+        # yet: the broker speaks second.
+        reader.feed_data, reader.feed_eof = tap.feed, feed_eof  # type: ignore[method-assign, assignment]
+        return reader, self.writer
 
     def abort(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
-
-
-def reported(callback: Consumer) -> Consumer:
-    """Log what a consumer's callback raises: aiormq tells it only to its own log, which is off."""
-
-    async def wrapped(message: DeliveredMessage) -> None:
-        try:
-            await callback(message)
-        except Exception:
-            log.exception("mail was not taken")
-
-    return wrapped
+        if hasattr(self, "writer"):
+            self.writer.transport.abort()

@@ -14,17 +14,15 @@ from urllib.parse import urlsplit
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from aiormq.channel import Channel
-from aiormq.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError, PublishError
+from aiormq.exceptions import ChannelInvalidStateError, ChannelPreconditionFailed
 from pamqp.common import FieldTable
 
 from actors.runtime import topology
-from actors.runtime.amqp.faults import Transport, as_unreachable, reported
-from actors.runtime.amqp.publishing import Publisher
+from actors.runtime.amqp.faults import Transport, as_unreachable
+from actors.runtime.amqp.publishing import Publisher, acknowledgement
+from actors.runtime.amqp.receiving import Incoming
 from actors.runtime.broker import (
-    PERSISTENT,
-    Busy,
     Delivery,
-    NoSuchQueue,
     Outgoing,
     Subscriptions,
     Unreachable,
@@ -58,7 +56,10 @@ class Life:
         async with asyncio.timeout(CONNECT_TIMEOUT):
             consuming = await self._connect(url("sub"))
             publishing = await self._connect(url("pub"))
-            self._publisher = Publisher(cast("Channel", await self._open(publishing)), self._user)
+            channel = cast("Channel", await self._open(publishing))
+            transport = self._transport(publishing)
+            self._publisher = Publisher(channel, self._user, transport.writer)
+            transport.tap.publishers[channel.number] = self._publisher.settling
             # On the consuming connection, which the broker goes on reading under a memory alarm.
             self._declare_channel = await self._open(consuming)
             self._consume_channel = await self._open(consuming)
@@ -67,6 +68,7 @@ class Life:
             )
             await self._subscribe_replies()
             await self._subscribe_pushes(consuming)
+            self._consuming = self._transport(consuming)
 
     async def take_mail(self) -> None:
         """Begin to consume the mailbox, if there is one."""
@@ -88,40 +90,35 @@ class Life:
         self._channels.append(channel)
         return channel
 
+    def _transport(self, connection: AbstractConnection) -> Transport:
+        return next(transport for one, transport in self._connections if one is connection)
+
     async def _subscribe_mailbox(self, actor: str) -> None:
         on_delivery = self._subscriptions.on_delivery
 
-        # One task a delivery runs this; they start in order, and since it never waits they finish in order.
-        @reported
-        async def arrived(message: DeliveredMessage) -> None:
+        def arrived(mail: Incoming) -> None:
             if on_delivery:
-                properties = message.header.properties
                 on_delivery(
                     Delivery(
-                        body=message.body,
-                        tag=message.delivery_tag or 0,
-                        redelivered=bool(message.redelivered),
-                        user=properties.user_id or "",
+                        body=mail.body,
+                        tag=mail.tag,
+                        redelivered=mail.redelivered,
+                        user=mail.user,
                         life=self.number,
-                        durable=properties.delivery_mode == PERSISTENT,
+                        durable=mail.durable,
                     )
                 )
 
         await self.declare_mailbox(actor)
         await self._consume_channel.basic_qos(prefetch_count=PREFETCH)
-        await self._consume_channel.basic_consume(topology.mailbox(self._settings, actor), arrived)
+        await self._consume(self._consume_channel, topology.mailbox(self._settings, actor), arrived)
 
     async def _subscribe_replies(self) -> None:
         on_reply = self._subscriptions.on_reply
         if on_reply is None:
             return
-
-        @reported
-        async def replied(message: DeliveredMessage) -> None:
-            on_reply(message.body)
-
         self.reply_queue = await self._own_queue(self._consume_channel)
-        await self._consume_channel.basic_consume(self.reply_queue, replied, no_ack=True)
+        await self._consume(self._consume_channel, self.reply_queue, lambda mail: on_reply(mail.body), no_ack=True)
 
     async def _subscribe_pushes(self, connection: AbstractConnection) -> None:
         on_push = self._subscriptions.on_push
@@ -130,21 +127,26 @@ class Life:
         channel = await self._open(connection)
         await channel.basic_qos(prefetch_count=PUSH_PREFETCH)
 
-        @reported
-        async def pushed(message: DeliveredMessage) -> None:
+        def pushed(mail: Incoming) -> None:
             try:
-                on_push(message.body, message.header.properties.user_id or "")
+                on_push(mail.body, mail.user)
             finally:
-                tag = message.delivery_tag or 0
                 # Acknowledged in bulk; without any acknowledgement a slow front would buffer without bound here
                 # instead of at the broker, where the queue has one.
-                if tag % (PUSH_PREFETCH // 4) == 0:
-                    with contextlib.suppress(AMQPError, RuntimeError):
-                        await channel.basic_ack(tag, multiple=True, wait=False)
+                if mail.tag % (PUSH_PREFETCH // 4) == 0 and not channel.is_closed:
+                    transport.writer.write(acknowledgement(channel.number, mail.tag))
 
+        transport = self._transport(connection)
         queue = await self._own_queue(channel)
         await channel.queue_bind(queue, topology.fronts(self._settings))
-        await channel.basic_consume(queue, pushed)
+        await self._consume(channel, queue, pushed)
+
+    async def _consume(
+        self, channel: AbstractChannel, queue: str, arrived: Callable[[Incoming], None], *, no_ack: bool = False
+    ) -> None:
+        tag = f"parley.{len(self._transport(channel.connection).tap.consumers)}"
+        self._transport(channel.connection).tap.consumers[channel.number, tag.encode()] = arrived
+        await channel.basic_consume(queue, _not_called, no_ack=no_ack, consumer_tag=tag)
 
     async def _own_queue(self, channel: AbstractChannel) -> str:
         # Named by the server: a name of ours would stay locked while a half-dead predecessor lingers.
@@ -154,14 +156,14 @@ class Life:
     async def declare_mailbox(self, actor: str) -> int:
         """Returns how many messages wait in it."""
         waiting = await self._declare(
-            topology.mailbox(self._settings, actor), topology.mailbox_arguments(self._settings)
+            topology.mailbox(self._settings, actor), topology.mailbox_arguments(self._settings, actor)
         )
         await self._declare(topology.dead_letters(self._settings, actor), topology.dead_letter_arguments())
         return waiting
 
     async def depth(self, actor: str) -> int:
         # Declared, not asked for: to ask for a queue that is missing would end the channel and with it this life.
-        return await self._declare(topology.mailbox(self._settings, actor), topology.mailbox_arguments(self._settings))
+        return await self._declare(topology.mailbox(self._settings, actor), topology.mailbox_arguments(self._settings, actor))
 
     async def _declare(self, queue: str, arguments: dict[str, Any]) -> int:
         # In a task of its own: aiormq closes the channel under a call whose caller is cancelled, as by the deadline
@@ -190,15 +192,14 @@ class Life:
 
     async def publish(self, mail: Outgoing) -> None:
         async with as_unreachable():
-            try:
-                await self._publisher.publish(mail, CONFIRM_TIMEOUT)
-            except PublishError as error:
-                raise NoSuchQueue(mail.key) from error
-            except DeliveryError as error:
-                raise Busy(mail.key) from error
+            await self._publisher.publish(mail, CONFIRM_TIMEOUT)
 
     async def acknowledge(self, tag: int) -> None:
-        await self._consume_channel.basic_ack(tag, multiple=True, wait=False)
+        writer = self._consuming.writer
+        await writer.drain()
+        if self._consume_channel.is_closed:
+            raise ChannelInvalidStateError("the channel is closed")
+        writer.write(acknowledgement(self._consume_channel.number, tag))
 
     async def take_dead_letters(self, actor: str, most: int) -> list[tuple[bytes, Callable[[bool], Any]]]:
         queue = topology.dead_letters(self._settings, actor)
@@ -255,3 +256,7 @@ class Life:
         for task in self._declarations:
             task.cancel()
         await asyncio.gather(*(close(*one) for one in self._connections))
+
+
+async def _not_called(_: DeliveredMessage) -> None:
+    raise RuntimeError("a delivery went past the tap")

@@ -1,23 +1,21 @@
-"""Mail out: what aiormq's basic_publish does, without marshalling field by field what is the same each time.
-
-Numbers, confirmations and returns are kept where aiormq's channel keeps them, so that its own reader settles them.
-"""
+"""Mail out: what aiormq's basic_publish does, without its queue, and without marshalling what is the same each time."""
 
 import asyncio
 import struct
-from random import getrandbits
 from typing import Final
 
-from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
 from aiormq.exceptions import ChannelInvalidStateError
 from pamqp import commands, frame
 
-from actors.runtime.broker import PERSISTENT, TRANSIENT, Outgoing
+from actors.runtime.amqp.receiving import Settling
+from actors.runtime.broker import PERSISTENT, TRANSIENT, BrokerError, Busy, NoSuchQueue, Outgoing
 
 _HEADER: Final = 2
 _BODY: Final = 3
+_METHOD: Final = 1
 _BASIC: Final = 60
+_ACK: Final = 80
 _END: Final = b"\xce"
 _ALWAYS: Final = 1 << 12 | 1 << 7 | 1 << 4
 """The properties that each mail has: delivery_mode, message_id, user_id."""
@@ -73,47 +71,56 @@ class Wire:
 
 
 class Publisher:
-    """Publishes over a channel on which nobody else does."""
+    """Publishes over a channel on which nobody else does, and settles what the tap before its reader tells of it."""
 
-    def __init__(self, channel: Channel, user: str) -> None:
+    def __init__(self, channel: Channel, user: str, writer: asyncio.StreamWriter) -> None:
         self._channel = channel
         self._wire = Wire(channel.number, channel.max_content_size, user)
-        self._in_turn = asyncio.Lock()
+        self._writer = writer
+        self._number = 0
+        self._waiting: dict[int, asyncio.Future[type[BrokerError] | None]] = {}
+        self.settling = Settling(self._taken, self._refused, self._returned)
 
     async def publish(self, mail: Outgoing, within: float) -> None:
-        """Return when it is confirmed. Raises as aiormq does, TimeoutError after `within` seconds included."""
-        # Fresh for each attempt: returned mail is matched by it, and with two of the same a lost one would be reported
-        # as taken.
-        message_id = f"{getrandbits(128):032x}"
-        payload = self._wire.payload(mail, message_id)
-        returned = self._channel.message_id_delivery_tag
+        """Return when it is confirmed. Raises NoSuchQueue, Busy; and as aiormq does, TimeoutError included."""
         async with asyncio.timeout(within):
+            # Before it is written: nothing is between the number and the writing, and the broker counts what it sees.
+            await self._writer.drain()
+            if self._channel.is_closed:
+                raise ChannelInvalidStateError(f"{self._channel!r} closed")
+            self._number += 1
+            number = self._number
+            # The library fails it when the channel ends.
+            fate = self._waiting[number] = self._channel.create_future()
+            self._writer.write(self._wire.payload(mail, str(number)))
             try:
-                # The broker counts what it sees: numbers are given in the order of the writing.
-                async with self._in_turn:
-                    confirmation = await self._hand_over(payload, message_id)
-                await confirmation
+                refusal = await fate
             finally:
-                returned.pop(message_id, None)
+                self._waiting.pop(number, None)
+        if refusal is not None:
+            raise refusal(mail.key)
 
-    async def _hand_over(self, payload: bytes, message_id: str) -> "asyncio.Future[object]":
-        channel = self._channel
-        if channel.is_closed:
-            raise ChannelInvalidStateError(f"{channel!r} closed")
-        channel.delivery_tag += 1
-        tag = channel.delivery_tag
-        confirmation = channel.confirmations[tag] = channel.create_future()
-        channel.message_id_delivery_tag[message_id] = tag
-        try:
-            # With a future to settle the writer waits, before the next one, until the peer has taken this.
-            await channel.write_queue.put(ChannelFrame(payload, False, channel.create_future()))
-        except BaseException:
-            # The broker has not seen it.
-            channel.delivery_tag = tag - 1
-            del channel.confirmations[tag]
-            confirmation.cancel()
-            raise
-        return confirmation
+    def _taken(self, number: int, all_before: bool) -> None:
+        self._settle(number, all_before, None)
+
+    def _refused(self, number: int, all_before: bool) -> None:
+        self._settle(number, all_before, Busy)
+
+    def _returned(self, message_id: str) -> None:
+        # Its confirmation follows, and finds nobody.
+        self._settle(int(message_id), False, NoSuchQueue)
+
+    def _settle(self, number: int, all_before: bool, refusal: type[BrokerError] | None) -> None:
+        numbers = [one for one in self._waiting if one <= number] if all_before else [number]
+        for one in numbers:
+            fate = self._waiting.pop(one, None)
+            if fate is not None and not fate.done():
+                fate.set_result(refusal)
+
+
+def acknowledgement(channel: int, tag: int) -> bytes:
+    """The frame that acknowledges a delivery and all before it on its channel."""
+    return struct.pack(">BHIHHQB", _METHOD, channel, 13, _BASIC, _ACK, tag, 1) + _END
 
 
 def _short(text: str) -> bytes:
