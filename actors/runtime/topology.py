@@ -8,28 +8,31 @@ from typing import Any
 
 from settings.model import Broker
 
+CLASSIC = ("file_chunker",)
+"""Whose mailbox is a classic queue whatever the setting says: pieces of files are worth nothing on a second machine."""
 PUSH_BYTES = 64 * 1024 * 1024
 DEAD_LETTERS = 100_000
 
 
 def mailbox(broker: Broker, actor: str) -> str:
     """The durable queue that an actor owns."""
-    return f"{broker.namespace}.{actor}.{broker.mailbox_type}.{broker.mailbox_bound}"
+    return f"{broker.namespace}.{actor}.{_kind(broker, actor)}.{broker.mailbox_bound}"
 
 
-def mailbox_arguments(broker: Broker) -> dict[str, Any]:
+def mailbox_arguments(broker: Broker, actor: str) -> dict[str, Any]:
     """One active consumer, so that a half-dead owner and its successor never both work.
 
     At the bound publishers are refused: the default, dropping the oldest, would lose mail silently. No delivery
     limit: it would throw away innocents with the culprit (newer brokers have a limit by default, hence the -1).
     """
+    kind = _kind(broker, actor)
     arguments: dict[str, Any] = {
-        "x-queue-type": broker.mailbox_type,
+        "x-queue-type": kind,
         "x-single-active-consumer": True,
         "x-max-length": broker.mailbox_bound,
         "x-overflow": "reject-publish",
     }
-    if broker.mailbox_type == "quorum":
+    if kind == "quorum":
         arguments["x-delivery-limit"] = -1
     return arguments
 
@@ -52,3 +55,7 @@ def fronts(broker: Broker) -> str:
 def push_arguments() -> dict[str, Any]:
     """For a front's own queue. The oldest is dropped at the bound: the front sees the gap and resyncs."""
     return {"x-max-length-bytes": PUSH_BYTES, "x-overflow": "drop-head"}
+
+
+def _kind(broker: Broker, actor: str) -> str:
+    return "classic" if actor in CLASSIC else broker.mailbox_type

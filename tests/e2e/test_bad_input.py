@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from actors.auth import Auth
 from actors.contacts import Contacts
+from actors.file_chunker import FileChunker
 from actors.notifier import Notifier
 from actors.router import Router
 from actors.runtime import Actor, Environment
@@ -49,7 +50,7 @@ SOCKETS = 8
 AT_A_TIME = 20
 AT_ONCE = 50
 RATE = 20.0
-OWNERS: Sequence[type[Actor[Any]]] = (Auth, Contacts, Router, Notifier)
+OWNERS: Sequence[type[Actor[Any]]] = (Auth, Contacts, Router, Notifier, FileChunker)
 GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode = msgspec.json.Decoder(ServerFrame).decode

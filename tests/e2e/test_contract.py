@@ -396,7 +396,7 @@ async def test_the_command_line_for_scripts(installation: Installation) -> None:
         assert {"name", "state", "pid", "uptime", "restarts", "last_exit", "depth", "memory"} <= set(row)
         assert row["state"] in STATES
     names = {row["name"] for row in status["actors"]}
-    assert {"broker", "auth", "contacts", "router", "notifier", "front.1", "front.2"} <= names
+    assert {"broker", "auth", "contacts", "router", "notifier", "file_chunker", "front.1", "front.2"} <= names
     assert (await installation.parley("stop", "nobody"))[0] == 1
     assert (await installation.parley("dance"))[0] == 2
     code, printed = await installation.parley("up")

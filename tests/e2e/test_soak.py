@@ -36,7 +36,7 @@ def test_every_child_is_killed_and_timed(home: Installation) -> None:
     figures = {figure.name: figure for figure in killing.recoveries(home, 1, 1, 0, quiet)}
     assert len(figures) == 3
     for figure in figures.values():
-        assert set(figure.spreads) == {"auth", "contacts", "router", "notifier", "front.1", "front.2"}
+        assert set(figure.spreads) == {*OWNERS, "front.1", "front.2"}
     # The first restart is at once. Of five one is not held up by a busy machine, and a pause would hold up all.
     first = figures["first restart after a death was noticed"].spreads
     assert min(one.p50 for one in first.values()) < killing.STARTED

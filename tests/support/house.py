@@ -19,11 +19,13 @@ from msgspec import Raw, msgpack
 
 from actors.auth import Auth
 from actors.contacts import Contacts
+from actors.file_chunker import FileChunker
 from actors.front import Front
 from actors.notifier import Notifier
 from actors.router import Router
 from actors.runtime import Actor, Environment, Mail, Post
 from actors.runtime.dispatch import Result, Work, dispatch
+from actors.runtime.errands import Errand
 from protocols.contacts import RequestContact
 from protocols.errors import Refusal
 from protocols.frames import SUBPROTOCOL
@@ -32,6 +34,7 @@ from settings import Paths
 from storage import Database, Schema
 from storage.auth import AUTH
 from storage.contacts import CONTACTS
+from storage.files import FILES
 from storage.notifier import NOTIFIER
 from storage.router import ROUTER
 from tests.support.node import installation
@@ -79,6 +82,27 @@ class Owner:
         results: list[Result] = await self.database.run(lambda tx: dispatch(self.actor, tx, works))
         return results
 
+    async def run_errands(self) -> None:
+        wanted = asyncio.Event()
+        self.actor.errands.wake = wanted.set
+        # What was wanted before.
+        wanted.set()
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            for errand in self.actor.errands.take():
+                await self._run(errand)
+
+    async def _run(self, errand: Errand[Any]) -> None:
+        now = self.actor.environment.now()
+        try:
+            result, effects = await self.database.run(lambda tx: errand.work(tx, now))
+        except Refusal as refusal:
+            errand.done.set_exception(refusal)
+            return
+        errand.done.set_result(result)
+        self._let_out(list(effects))
+
     def tell_of(self, batch: "deque[_Told]", results: list[Result]) -> None:
         items: list[FrontItem] = []
         for told, result in zip(batch, results, strict=True):
@@ -89,6 +113,9 @@ class Owner:
                 value = None if result.value is None else Raw(result.value)
                 items.append(Outcome(correlation=told.correlation, value=value, error=result.error))
             items.extend(result.effects)
+        self._let_out(items)
+
+    def _let_out(self, items: list[FrontItem]) -> None:
         if items:
             self.number += 1
             if self.lose:
@@ -292,6 +319,7 @@ _OWNERS: tuple[tuple[type[Actor[Any]], Schema[Any]], ...] = (
     (Contacts, CONTACTS),
     (Router, ROUTER),
     (Notifier, NOTIFIER),
+    (FileChunker, FILES),
 )
 
 
@@ -317,6 +345,7 @@ async def open_house(folder: Path, **sections: dict[str, object]) -> AsyncIterat
             owner.running.set()
             owners[owner.name] = owner
             stack.push_async_callback(_end, asyncio.create_task(owner.work()))
+            stack.push_async_callback(_end, asyncio.create_task(owner.run_errands()))
         listener = socket.create_server(("127.0.0.1", 0))
         await front.start([listener])
         stack.push_async_callback(front.drain)

@@ -47,7 +47,7 @@ def ground(folder: Path, node: tuple[Settings, Paths], port: int = 0, **sections
     else:
         paths.broker.symlink_to(node[1].broker)
     # Not all of them: nobody supervises here, so a run directory would only be left behind.
-    for one in (paths.databases, paths.logs):
+    for one in (paths.databases, paths.logs, paths.blobs):
         one.mkdir(parents=True, exist_ok=True)
     return Environment(settings, paths)
 

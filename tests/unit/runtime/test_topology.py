@@ -21,7 +21,7 @@ def test_every_name_starts_with_the_installations_own_word() -> None:
 
 def test_a_full_mailbox_refuses_and_one_owner_at_a_time_reads_it() -> None:
     for kind in ("classic", "quorum"):
-        arguments = topology.mailbox_arguments(Broker(mailbox_type=kind, mailbox_bound=7))
+        arguments = topology.mailbox_arguments(Broker(mailbox_type=kind, mailbox_bound=7), "router")
         assert arguments["x-overflow"] == "reject-publish"
         assert arguments["x-max-length"] == 7
         assert arguments["x-single-active-consumer"] is True
@@ -29,9 +29,15 @@ def test_a_full_mailbox_refuses_and_one_owner_at_a_time_reads_it() -> None:
 
 
 def test_the_broker_never_throws_away_what_was_redelivered_often() -> None:
-    assert topology.mailbox_arguments(Broker(mailbox_type="quorum"))["x-delivery-limit"] == -1
+    assert topology.mailbox_arguments(Broker(mailbox_type="quorum"), "router")["x-delivery-limit"] == -1
     # A classic queue has no such limit, and refuses to hear of one.
-    assert "x-delivery-limit" not in topology.mailbox_arguments(Broker())
+    assert "x-delivery-limit" not in topology.mailbox_arguments(Broker(), "router")
+
+
+def test_pieces_of_files_go_through_a_classic_queue_in_any_case() -> None:
+    quorum = Broker(mailbox_type="quorum")
+    assert topology.mailbox(quorum, "file_chunker") == "parley.file_chunker.classic.100000"
+    assert topology.mailbox_arguments(quorum, "file_chunker") == topology.mailbox_arguments(Broker(), "file_chunker")
 
 
 def test_dead_letters_are_never_dropped_and_pushes_drop_the_oldest() -> None:

@@ -11,6 +11,7 @@ import pytest
 from protocols.errors import Refusal
 from protocols.mail import Beat, Command, FrontBeat, FrontItem, Outcome, Push, PushBatch, SessionsOver
 from protocols.router import SendMessage
+from settings.owners import OWNERS
 from web.hub import Hub
 
 SEND = SendMessage(to="bob", body="hello")
@@ -247,17 +248,15 @@ def states(world: World) -> dict[str, str]:
 def test_silence_of_three_beats_is_down_and_sockets_are_told_once(world: World) -> None:
     ann = world.port("ann")
     assert set(states(world).values()) == {"running"}
-    for name in ("auth", "contacts", "router", "notifier"):
+    for name in OWNERS:
         world.beat(source=name)
     world.now += 6.5
     world.beat(source="auth")
     world.hub.look()
     world.hub.look()
-    assert states(world) == {"auth": "running", "contacts": "down", "router": "down", "notifier": "down"}
+    assert states(world) == {name: "running" if name == "auth" else "down" for name in OWNERS}
     assert [json.loads(frame) for frame in ann.frames] == [
-        {"type": "actor", "name": "contacts", "state": "down"},
-        {"type": "actor", "name": "router", "state": "down"},
-        {"type": "actor", "name": "notifier", "state": "down"},
+        {"type": "actor", "name": name, "state": "down"} for name in OWNERS if name != "auth"
     ]
     assert not world.hub.silent
     world.beat()

@@ -1,0 +1,218 @@
+"""Pieces on their way to the disk: in order an upload, several at a time, synced before anybody counts them."""
+
+import asyncio
+import errno
+import itertools
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from protocols.errors import Refusal
+from storage.blobs import Blobs, Damaged
+from storage.file_uploads import ENDED, Upload
+
+RUN_BYTES: Final = 4 * 1024 * 1024
+"""Most bytes of one write and its sync."""
+FORGOTTEN: Final = 600.0
+"""Seconds without a piece after which an upload is forgotten here. The ledger knows all that is needed to go on."""
+
+log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Bytes are on disk up to `end`. `adoption` names the reading of the ledger after which they were written."""
+
+    adoption: int
+    end: int
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    generation: int
+    offset: int
+    data: bytes
+    written: asyncio.Future[Written]
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.data)
+
+
+@dataclass(slots=True, eq=False)
+class Transfer:
+    """What one request sends. `position`: the end of what is on disk and is the prefix of the file."""
+
+    upload: str
+    waiting: deque[Piece] = field(default_factory=deque)
+    generation: int = -1
+    adoption: int = 0
+    position: int = 0
+    touched: float = 0.0
+    worker: asyncio.Task[None] | None = None
+
+    def run(self) -> list[Piece]:
+        """The next pieces that belong together; those that nobody waits for any more are left out."""
+        run: list[Piece] = []
+        size = 0
+        while self.waiting:
+            piece = self.waiting[0]
+            size += len(piece.data)
+            if run and (size > RUN_BYTES or piece.generation != run[0].generation or piece.offset != run[-1].end):
+                break
+            self.waiting.popleft()
+            if not piece.written.done():
+                run.append(piece)
+            else:
+                size -= len(piece.data)
+        return run
+
+
+class Writing:
+    """`read` gives the row of an upload as it is committed; `damaged` is told of one whose counted bytes are gone."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        keep_free: int,
+        read: Callable[[str], Awaitable[Upload | None]],
+        damaged: Callable[[str], Awaitable[None]],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._blobs = blobs
+        self._keep_free = keep_free
+        self._read = read
+        self._damaged = damaged
+        self._monotonic = monotonic
+        self._transfers: dict[str, Transfer] = {}
+        self._adoptions = itertools.count(1)
+        self._started = monotonic()
+
+    async def write(self, upload: str, generation: int, offset: int, data: bytes) -> Written:
+        """Have a piece written and synced. Raises Refusal. Called in the order of an upload's pieces."""
+        transfer = self._transfers.setdefault(upload, Transfer(upload))
+        transfer.touched = self._monotonic()
+        piece = Piece(generation, offset, data, asyncio.get_running_loop().create_future())
+        transfer.waiting.append(piece)
+        if transfer.worker is None:
+            transfer.worker = asyncio.create_task(self._work(transfer))
+        return await piece.written
+
+    def written(self, upload: str, generation: int) -> Written:
+        """How far a request's pieces are on disk. Raises Refusal("conflict") when that is not known any more."""
+        transfer = self._transfers.get(upload)
+        if transfer is None or transfer.generation != generation:
+            raise Refusal("conflict")
+        return Written(transfer.adoption, transfer.position)
+
+    def stands(self, upload: str, written: Written) -> bool:
+        """Whether what was written is still there: nothing has been cut back since. Asked inside the transaction.
+
+        An adoption is begun before the ledger is read for it, so what is counted before that is read there, and what
+        would be counted later is refused here. Without this a piece could be counted after its bytes were cut off.
+        """
+        transfer = self._transfers.get(upload)
+        return transfer is not None and transfer.adoption == written.adoption
+
+    def quiet(self, upload: str, seconds: float) -> bool:
+        """Whether no piece has come for so long. Of what a former process did, all is forgotten."""
+        transfer = self._transfers.get(upload)
+        return self._monotonic() - (transfer.touched if transfer else self._started) >= seconds
+
+    def touch(self, upload: str) -> None:
+        """A request has taken the upload over, and its pieces are to come."""
+        self._transfers.setdefault(upload, Transfer(upload)).touched = self._monotonic()
+
+    def forget_idle(self) -> None:
+        """Drop what has not been heard of for long."""
+        for upload, transfer in list(self._transfers.items()):
+            if transfer.worker is None and self.quiet(upload, FORGOTTEN):
+                del self._transfers[upload]
+
+    async def stop(self) -> None:
+        """Begin nothing any more, and wait for what threads have in hand."""
+        workers = [transfer.worker for transfer in self._transfers.values() if transfer.worker is not None]
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self, transfer: Transfer) -> None:
+        try:
+            while transfer.waiting:
+                run = transfer.run()
+                if run:
+                    await self._do(transfer, run)
+        finally:
+            transfer.worker = None
+
+    async def _do(self, transfer: Transfer, run: list[Piece]) -> None:
+        try:
+            if transfer.generation != run[0].generation:
+                await self._adopt(transfer, run[0].generation)
+            if run[-1].end > transfer.position:
+                await self._put(transfer, run)
+        except Refusal as refusal:
+            _refuse(run, refusal)
+        except OSError as error:
+            # What is on disk of it is unknown: the next piece finds out, from the ledger.
+            transfer.generation = -1
+            _refuse(run, _trouble(error))
+        except Exception:
+            log.exception("pieces could not be written")
+            transfer.generation = -1
+            _refuse(run, Refusal("internal"))
+        else:
+            written = Written(transfer.adoption, transfer.position)
+            for piece in run:
+                if not piece.written.done():
+                    piece.written.set_result(written)
+
+    async def _adopt(self, transfer: Transfer, generation: int) -> None:
+        """Begin with what the ledger counts, and cut off what is behind it."""
+        transfer.generation, transfer.adoption = -1, next(self._adoptions)
+        row = await self._read(transfer.upload)
+        if row is None:
+            raise Refusal("not_found")
+        if row.state in ENDED:
+            raise Refusal("gone")
+        if row.generation != generation:
+            raise Refusal("locked")
+        if row.state == "open":
+            try:
+                await asyncio.to_thread(self._blobs.cut, row.id, row.offset)
+            except Damaged as error:
+                log.warning("upload %s is damaged: %s", row.id, error)
+                await self._damaged(row.id)
+                raise Refusal("gone") from error
+        transfer.generation, transfer.position = generation, row.offset
+
+    async def _put(self, transfer: Transfer, run: list[Piece]) -> None:
+        # Copies of pieces that are on disk already are answered, and not written again.
+        fresh = [piece for piece in run if piece.end > transfer.position]
+        if fresh[0].offset != transfer.position:
+            raise Refusal("conflict", fields={"offset": str(transfer.position)})
+        await asyncio.to_thread(self._write, transfer.upload, fresh[0].offset, [piece.data for piece in fresh])
+        transfer.position = fresh[-1].end
+
+    def _write(self, upload: str, offset: int, pieces: list[bytes]) -> None:
+        if self._keep_free and self._blobs.free() < self._keep_free:
+            raise OSError(errno.ENOSPC, "less room is left than is to be kept free")
+        self._blobs.write(upload, offset, pieces)
+
+
+def _refuse(run: list[Piece], refusal: Refusal) -> None:
+    for piece in run:
+        if not piece.written.done():
+            piece.written.set_exception(refusal)
+
+
+def _trouble(error: OSError) -> Refusal:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return Refusal("storage_full", retry_after=2)
+    if isinstance(error, FileNotFoundError):
+        # Cancelled in this moment. Had it gone in another way, the next piece would find out.
+        return Refusal("gone")
+    log.error("pieces could not be written: %s", error)
+    return Refusal("unavailable", "The disk does not take it at the moment.", retry_after=2)
