@@ -49,13 +49,14 @@ function setData(node, values) {
 }
 
 /** The card of a message's file, kept as long as it has one. */
-function cardFor(node, { row, own }, { files, actions }) {
+function cardFor(node, { row, own, fate }, { files, actions }) {
   const { file } = row;
   if (!file || row.deleted) return null;
   const known = node.card;
-  if (!known || (known.file.id && known.file.id !== file.id)) return new FileCard({ file, clientId: row.client_id, own, files, actions });
-  known.take(file);
-  return known;
+  const same = known && (!known.file.id || known.file.id === file.id);
+  const card = same ? known : new FileCard({ clientId: row.client_id, own, files, actions: actions.file });
+  card.take(file, fate === "failed");
+  return card;
 }
 
 function stack(node, row, quoted, context) {

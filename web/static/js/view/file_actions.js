@@ -6,17 +6,18 @@ import { h } from "./dom.js";
 import { confirmDialog, reasonOf, toast } from "./overlay.js";
 import { openViewer } from "./viewer.js";
 
-/** `log()` is the loaded log of the conversation. Every action is of a card (view/file_card.js). */
+/** {file: {view, pause, ...}}, each of a card (view/file_card.js). `log()` is the loaded log of the conversation. */
 export function fileActions({ files, log }) {
   const { uploads } = files;
-  return {
+  const file = {
     view: (card) => view(card, files, log()),
     pause: ({ key }) => uploads.pause(key),
     resume: ({ key }) => uploads.resume(key),
     retry: ({ key }) => uploads.retry(key),
-    choose: ({ key }) => pick((file) => uploads.choose(key, file)),
+    choose: ({ key }) => pick((chosen) => uploads.choose(key, chosen)),
     cancel: (card) => cancel(card, files),
   };
+  return { file };
 }
 
 /** Downloads a file. Not by the page's address: an error would take the page's place. */

@@ -12,19 +12,23 @@ const ICONS = { pause: "pause", resume: "start", retry: "again", choose: "file",
 const TYPE_LETTERS = 5;
 
 export class FileCard {
-  /** `actions`: view, pause, resume, retry, choose and cancel, each of a card. `files` tells how far a file is. */
-  constructor({ file, clientId, own, files, actions }) {
-    Object.assign(this, { file, clientId, own, files, actions });
-    this.kind = kindOf(file);
-    this.size = sizeOf(file.size);
+  /**
+   * Shows nothing before take(). `actions`: view, pause, resume, retry, choose and cancel, each of a card. `files` tells
+   * how far a file is.
+   */
+  constructor({ clientId, own, files, actions }) {
+    Object.assign(this, { clientId, own, files, actions });
+    this.file = { id: "" };
     this.state = "";
     this.buttons = new Map();
-    this.build();
-    this.update();
+    this.element = null;
   }
 
   build() {
-    const { file, kind } = this;
+    const { file } = this;
+    const kind = kindOf(file);
+    this.kind = kind;
+    this.size = sizeOf(file.size);
     const { start, end, dir } = nameParts(file.name);
     this.media = ["image", "film", "sound"].includes(kind) ? new FileMedia(this) : null;
     this.line = h("span.file-line");
@@ -59,10 +63,12 @@ export class FileCard {
     return this.file.id || this.clientId;
   }
 
-  /** The same file as its message has it now: the server may have given it an id since. */
-  take(file) {
+  /** The file as its message has it now: the server may have given it an id since. `refused`: the message was. */
+  take(file, refused) {
     this.file = file;
-    if (this.media) this.media.file = file;
+    this.refused = refused;
+    if (!this.element) this.build();
+    this.media?.take(file);
     this.element.dataset.file = file.id;
     this.update();
   }
@@ -72,7 +78,9 @@ export class FileCard {
     const { file, files, own } = this;
     const local = own ? files.uploads.view(this.key) : null;
     const card = cardOf({ own, transfer: files.of(file), local, down: files.down });
-    const signature = JSON.stringify([card, file.id]);
+    // The message offers that itself.
+    if (this.refused) card.acts = card.acts.filter((act) => act !== "retry");
+    const signature = JSON.stringify([card, file, own && files.uploads.picture(this.key)]);
     if (signature === this.signature) return;
     this.signature = signature;
     this.draw(card);

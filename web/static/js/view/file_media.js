@@ -17,29 +17,49 @@ export class FileMedia {
     this.whole = null;
     // In CSS pixels; 0 as wide as any card.
     this.width = 0;
-    this.element = h(`div.media.${kind}`);
-    if (kind === "sound") {
-      this.element.hidden = true;
-      return;
-    }
-    const { width, height } = boxOf(file);
-    this.width = width;
-    this.element.style.aspectRatio = `${width} / ${height}`;
-    this.small = this.smallOne();
-    this.element.append(this.small);
+    this.source = "";
+    this.element = h(`div.media.${kind}`, { hidden: kind === "sound" });
+    if (kind !== "sound") this.reserve();
   }
 
-  /** What stands in the box until the whole of it can be shown. */
-  smallOne() {
+  /** The message says more of its file than before. */
+  take(file) {
+    const grown = file.width !== this.file.width || file.height !== this.file.height;
+    this.file = file;
+    if (this.kind !== "sound" && grown) this.reserve();
+  }
+
+  reserve() {
+    const { width, height } = boxOf(this.file);
+    this.width = width;
+    this.element.style.aspectRatio = `${width} / ${height}`;
+  }
+
+  /** What stands in the box until the whole of it can be shown: at the sender's, what is at hand there. */
+  outline() {
     const local = this.card.own ? this.files.uploads.picture(this.card.key) : "";
-    if (!local && !this.file.preview) return h("span.media-none", {}, icon(this.kind));
-    const picture = h("img", { src: local || this.files.preview(this.file.id), alt: "", decoding: "async", draggable: "false" });
-    picture.addEventListener("error", () => picture.replaceWith(h("span.media-none", {}, icon(this.kind))), { once: true });
-    return picture;
+    const source = local || (this.file.preview ? this.files.preview(this.file.id) : "");
+    if (this.small && source === this.source) return;
+    this.source = source;
+    const picture = source && h("img", { src: source, alt: "", decoding: "async", draggable: "false" });
+    if (picture) picture.addEventListener("error", () => this.put(this.nothing()), { once: true });
+    this.put(picture || this.nothing());
+  }
+
+  put(small) {
+    const shown = !this.small || this.small.parentNode === this.element;
+    this.small?.remove();
+    this.small = small;
+    if (shown) this.element.prepend(small);
+  }
+
+  nothing() {
+    return h("span.media-none", {}, icon(this.kind));
   }
 
   update({ state }) {
     const ready = state === "ready";
+    if (this.kind !== "sound") this.outline();
     if (this.kind === "image") this.look(ready);
     if (ready && !this.whole) this.show();
     if (!ready && this.whole) this.hide();
@@ -70,7 +90,7 @@ export class FileMedia {
     if (spare) return;
     const picture = h("img.media-whole", { alt: this.name, decoding: "async", loading: "lazy", draggable: "false" });
     picture.addEventListener("load", () => picture.classList.add("here"), { once: true });
-    picture.addEventListener("error", () => this.hide(), { once: true });
+    picture.addEventListener("error", () => this.unseen(), { once: true });
     picture.src = this.files.url(file.id);
     this.whole = picture;
     this.small.after(picture);
@@ -89,6 +109,12 @@ export class FileMedia {
     if (film) this.element.replaceChildren(player);
     else this.element.append(player);
     this.element.hidden = false;
+  }
+
+  /** What cannot be seen is a file like any other. */
+  unseen() {
+    this.whole?.remove();
+    this.card.element.dataset.shown = "no";
   }
 
   unplayable() {
