@@ -163,7 +163,9 @@ class Life:
 
     async def depth(self, actor: str) -> int:
         # Declared, not asked for: to ask for a queue that is missing would end the channel and with it this life.
-        return await self._declare(topology.mailbox(self._settings, actor), topology.mailbox_arguments(self._settings, actor))
+        return await self._declare(
+            topology.mailbox(self._settings, actor), topology.mailbox_arguments(self._settings, actor)
+        )
 
     async def _declare(self, queue: str, arguments: dict[str, Any]) -> int:
         # In a task of its own: aiormq closes the channel under a call whose caller is cancelled, as by the deadline
