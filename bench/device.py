@@ -1,11 +1,12 @@
 """One person's page, as lean as it can be: while the clock runs no frame is parsed beyond its first bytes.
 
 It sends receipts as the page does, coalesced: `delivered` after 150 ms, `read` for what was in view a second ago; and
-it says which conversation is in view. It does not read on in the log every 500 pushes, as a page does to move its
-token: no person gets hundreds a second.
+it says which conversation is in view. Its client_ids begin with the time, as a page's do. It does not read on in the
+log every 500 pushes, as a page does to move its token: no person gets hundreds a second.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -82,6 +83,8 @@ class Device:
         self._viewed = ""
         self._sending: Sending | None = None
         self._template = b""
+        # What is to be added to a time of ours, to have the time of day.
+        self._day = time.time() - time.perf_counter()
         self._pending = 0
         self._stop = 0.0
         self._quiet = asyncio.Event()
@@ -110,9 +113,7 @@ class Device:
         """Type from now on."""
         self._sending, self._stop = sending, stop
         body = BODY.format("%d")
-        self._template = (
-            f'{{"type":"send","id":"%d","client_id":"{sending.tag}-%d","to":"{sending.to}","body":"{body}"}}'.encode()
-        )
+        self._template = f'{{"type":"send","id":"%d","client_id":"%b","to":"{sending.to}","body":"{body}"}}'.encode()
         self._pending = 0
         self._quiet.clear()
         self._view(conversation_of(self.user, sending.to))
@@ -141,9 +142,12 @@ class Device:
             # In a closed loop it is pending twice: until its tick, and until it is shown.
             self._pending += 2 if sending.shown else 1
             times.append(now)
-            wire.send(self._template % (number, number, number))
+            wire.send(self._template % (number, self._client_id(sending.tag, number, now).encode(), number))
         if not self._pending:
             self._quiet.set()
+
+    def _client_id(self, tag: str, number: int, at: float) -> str:
+        return f"{int((self._day + at) * 1000):012x}.{tag}-{number}"
 
     # What arrives.
 
@@ -226,7 +230,7 @@ class Device:
         if self._sending is not None:
             tag, to = self._sending.tag, self._sending.to
             sent = [
-                Sent(f"{tag}-{number}", self.user, to, BODY.format(number), at, seqs.get(str(number), 0))
+                Sent(self._client_id(tag, number, at), self.user, to, BODY.format(number), at, seqs.get(str(number), 0))
                 for number, at in enumerate(self._times)
             ]
         shown = [_shown(at, _decode_message(text), before) for at, text in self._shown]
