@@ -22,6 +22,7 @@ ASSETS: Final = web.AppKey("assets", Assets)
 
 HOME: Final = "/chat"
 FORM: Final = "application/x-www-form-urlencoded"
+MIB: Final = 1024 * 1024
 
 
 async def _root(request: web.Request) -> web.StreamResponse:
@@ -120,13 +121,14 @@ async def _shell(request: web.Request, name: str, conversation_id: str | None = 
     user = found.get(caller.user)
     if user is None:
         raise web.HTTPFound("/login")
+    files = request.app[SERVICES].environment.settings.files
     boot = {
         "user": {"id": user.id, "username": user.username, "display_name": user.display_name},
         "operator": await account(request.app[SERVICES], caller.user) is not None,
         "page": name,
         "conversation": conversation_id,
         "asset_version": request.app[ASSETS].version,
-        "limits": {"body": BODY_CHARACTERS},
+        "limits": {"body": BODY_CHARACTERS, "file": files.largest_mib * MIB},
     }
     return page(request, "app.html", {"boot": boot})
 

@@ -18,7 +18,8 @@ const PAGES_BACK = 5;
 
 export class Client {
   /**
-   * `on.outbox(entry, what)` hears what became of an entry: "added", "stored", "failed", "refused", "gone". `on.hello`,
+   * `on.outbox(entry, what)` hears what became of an entry: "added" (with its former client_id when it is sent again),
+   * "released", "stored", "failed", "refused", "gone". `on.hello`,
    * `on.frame` and `on.resynced` hear what the server says, once it was taken in here.
    */
   constructor({ store, api, disk, url, on }) {
@@ -303,12 +304,30 @@ export class Client {
 
   /** Takes a command on: shown and on disk at once, on the wire when there is one. */
   enqueue(entry) {
-    const whole = { ...entry, client_id: mint(), order: this.order(), at: new Date().toISOString(), state: "queued" };
+    const base = { client_id: mint(), order: this.order(), at: new Date().toISOString() };
+    const whole = { ...base, ...entry, state: entry.file && !entry.file.id ? "held" : "queued" };
     this.outbox.add(whole);
     this.on.outbox(whole, "added");
     this.pump();
     this.disk.put(whole).catch(() => {});
     return whole;
+  }
+
+  /** The file of a message has got its place at the server: it goes out. */
+  release(clientId, file) {
+    const entry = this.outbox.release(clientId, file);
+    if (!entry) return;
+    this.disk.put(entry).catch(() => {});
+    this.on.outbox(entry, "released");
+    this.pump();
+  }
+
+  /** The file of a message was refused for good, and so is the message. */
+  refuse(clientId, code, message) {
+    const entry = this.outbox.refused(clientId, { code, message }, Date.now());
+    if (!entry) return;
+    this.disk.put(entry).catch(() => {});
+    this.on.outbox(entry, "failed");
   }
 
   pump() {
@@ -344,12 +363,13 @@ export class Client {
   rowAfter(entry, ok, before) {
     const base = { conversation: ok.conversation, seq: ok.seq, version: ok.version, message_id: ok.message_id };
     if (entry.kind === "send") {
-      const row = { ...base, client_id: entry.client_id, sender: this.store.me.id, at: ok.at, body: entry.body };
+      const own = { client_id: entry.client_id, sender: this.store.me.id, at: ok.at, body: entry.body };
+      const row = { ...base, ...own, ...(entry.file && { file: entry.file }) };
       return entry.reply_to ? { ...row, reply_to: entry.reply_to } : row;
     }
     if (!before || before.version > ok.version) return null;
     if (entry.kind === "edit") return { ...before, ...base, body: entry.body, edited_at: ok.at, at: before.at };
-    if (entry.kind === "delete") return { ...before, ...base, deleted: true, body: "", reactions: [], reply_to: null };
+    if (entry.kind === "delete") return { ...before, ...base, deleted: true, body: "", reactions: [], reply_to: null, file: null };
     const others = (before.reactions ?? []).map(({ emoji, users }) => ({
       emoji,
       users: users.filter((user) => emoji !== entry.emoji || user !== this.store.me.id),
@@ -383,7 +403,7 @@ export class Client {
     if (!entry) return;
     this.disk.remove(clientId).catch(() => {});
     this.disk.put(entry).catch(() => {});
-    this.on.outbox(entry, "added");
+    this.on.outbox(entry, "added", clientId);
     this.pump();
   }
 

@@ -11,8 +11,10 @@ import { Bell } from "./io/bell.js";
 import { Disk } from "./io/disk.js";
 import { Drafts, recall, remember } from "./io/prefs.js";
 import { Notifier } from "./notifier.js";
+import { Sending } from "./sending.js";
 import { say } from "./words.js";
 import { Chat, copy } from "./view/chat.js";
+import { guardPage } from "./view/drop.js";
 import { badge, emptyState, h, icon, nameOf } from "./view/dom.js";
 import { ConversationList } from "./view/list.js";
 import { NoticeCentre } from "./view/notices.js";
@@ -22,7 +24,7 @@ import { SettingsPage, setTheme } from "./view/settings.js";
 import { Strips } from "./view/strips.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
-const BODY_LIMIT = boot.limits?.body ?? 8_000;
+const LIMITS = { body: 8_000, file: 2 ** 31, ...boot.limits };
 const NAVIGATION = [
   ["/chat", "chat", "nav.chats"],
   ["/contacts", "people", "nav.people"],
@@ -56,6 +58,7 @@ class Page {
     this.tab = mint();
     this.disk = new Disk(me.id, this.tab);
     this.places = new Map();
+    this.trays = new Map();
     this.dirtyFiles = new Set();
     this.view = null;
     this.path = "";
@@ -69,8 +72,9 @@ class Page {
         connection: (state) => {
           document.documentElement.dataset.link = state.up ? "up" : "down";
           this.strips.connectionIs(state);
+          this.sending.world();
         },
-        outbox: (entry, what) => this.outboxChanged(entry, what),
+        outbox: (entry, what, former) => this.outboxChanged(entry, what, former),
         hello: (hello) => {
           this.notifier.hello(hello);
           this.files.hello();
@@ -78,6 +82,7 @@ class Page {
         frame: (frame) => {
           this.notifier.frame(frame);
           this.files.frame(frame);
+          this.sending.frame(frame);
         },
         resynced: () => this.notifier.resynced(),
         arrived: (frame) => {
@@ -91,7 +96,8 @@ class Page {
         lists: (good) => this.listsLoaded(good),
       },
     });
-    this.files = new Files({ client: this.client });
+    this.sending = new Sending({ client: this.client, person: me.id, tell: toast });
+    this.files = new Files({ client: this.client, uploads: this.sending });
     this.go = (path) => this.navigate(path);
     this.notifier = this.notifierFor(me.id);
     this.centre = new NoticeCentre({ notifier: this.notifier, go: (path, seq) => this.lead({ path, seq }) });
@@ -123,13 +129,15 @@ class Page {
     document.addEventListener("click", (event) => this.clicked(event));
     document.addEventListener("keydown", (event) => this.keyed(event));
     addEventListener("popstate", () => this.follow());
-    addEventListener("focus", () => this.client.adopt());
+    addEventListener("focus", () => this.adopt());
+    guardPage();
     addEventListener("storage", (event) => {
       if (event.key === "parley.theme") setTheme(recall("theme"));
     });
     this.follow();
     this.arrive();
     this.client.start();
+    this.sending.adoptSoon();
     this.api.renewLater();
     this.everyMidnight();
   }
@@ -173,7 +181,7 @@ class Page {
   }
 
   viewFor(page, id) {
-    const { client, notifier, files, people, drafts, places, go } = this;
+    const { client, notifier, files, people, drafts, places, trays, go } = this;
     if (page === "contacts") return new PeoplePage({ client, people, copyLink: () => this.copyLink() });
     if (page === "settings") {
       return new SettingsPage({
@@ -184,7 +192,7 @@ class Page {
         unsent: () => this.unsent(),
       });
     }
-    if (id) return new Chat({ client, notifier, files, drafts, places, people, go, id, limit: BODY_LIMIT });
+    if (id) return new Chat({ client, notifier, files, drafts, places, trays, people, go, id, limits: LIMITS });
     return new NothingChosen(this.store);
   }
 
@@ -239,7 +247,14 @@ class Page {
     this.drawTitle();
   }
 
-  outboxChanged(entry, what) {
+  /** What a tab that is gone had not finished. */
+  async adopt() {
+    await this.client.adopt();
+    this.sending.adoptSoon();
+  }
+
+  outboxChanged(entry, what, former) {
+    this.sending.outbox(entry, what, former);
     if (what === "refused") toast(say("message.refused", { reason: entry.reason ?? "" }));
     this.changed("log", entry.conversation);
     this.changed("list");
@@ -313,6 +328,7 @@ class Page {
     this.client.connection.stop();
     this.view?.close?.();
     await this.disk.clear().catch(() => {});
+    await this.sending.close(true).catch(() => {});
     await this.notifier.announcer.forget().catch(() => {});
     this.drafts.clear();
     remember("person", "");
@@ -322,6 +338,7 @@ class Page {
   /** The session ended elsewhere: the page is cleared, drafts and the outbox wait for the same person to come back. */
   sessionOver() {
     this.client.connection.stop();
+    this.sending.close(false);
     this.view?.close?.();
     this.notifier.bell.close().catch(() => {});
     document.getElementById("app").replaceChildren();

@@ -6,6 +6,8 @@ const RIGHT_TO_LEFT = /[\u0590-\u08FF\uFB1D-\uFDFF\uFE70-\uFEFC]/;
 const LETTER = /\p{L}/u;
 const EXTENSION = /[^.]\.([\p{L}\p{N}]{1,8})$/u;
 const TAIL = 4;
+// As the server counts: of UTF-8.
+const NAME_BYTES = 255;
 
 const IMAGES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 const FILMS = new Set(["video/mp4", "video/webm", "video/ogg"]);
@@ -16,6 +18,16 @@ const TEXTS = /^(pdf|txt|md|doc|docx|odt|rtf|csv|tsv|xls|xlsx|ods|ppt|pptx|odp|e
 /** A name with whatever deceives made visible. */
 export function shownName(name) {
   return name.replace(DECEIVING, "\uFFFD");
+}
+
+/** A name of at most `most` bytes of UTF-8, its extension kept; never empty. */
+export function fitting(name, most = NAME_BYTES) {
+  const size = (text) => new TextEncoder().encode(text).length;
+  const extension = extensionOf(name);
+  const end = extension ? `.${extension}` : "";
+  const start = [...name.slice(0, name.length - end.length)];
+  while (size(start.join("") + end) > most) start.pop();
+  return start.join("") + end || "file";
 }
 
 /** The extension without its dot, "" for none. */

@@ -1,8 +1,9 @@
 // What waits to be stored, in order: the decisions of the outbox. No DOM, no disk, no socket.
 //
-// An entry is {client_id, order, kind, conversation, at, state, ...}: kind "send" has to, body and reply_to; "edit"
+// An entry is {client_id, order, kind, conversation, at, state, ...}: kind "send" has to, body, reply_to and file; "edit"
 // message_id and body; "delete" message_id; "react" message_id, emoji and on. Its state is "queued" (not on the wire),
-// "sent" (on the wire, unanswered) or "failed" (refused for good; code and reason say why).
+// "held" (back until its file has a place at the server; what follows does not wait for it), "sent" (on the wire,
+// unanswered) or "failed" (refused for good; code and reason say why).
 
 const MAY_BE_REPEATED = new Set(["rate_limited", "unavailable"]);
 const REPEAT_AFTER_MS = 1_000;
@@ -11,7 +12,7 @@ const REPEAT_AFTER_MS = 1_000;
 export function frameOf(entry) {
   const base = { type: entry.kind, id: entry.client_id, client_id: entry.client_id };
   if (entry.kind === "send") {
-    const frame = { ...base, to: entry.to, body: entry.body };
+    const frame = { ...base, to: entry.to, body: entry.body, ...(entry.file && { file: entry.file.id }) };
     return entry.reply_to ? { ...frame, reply_to: entry.reply_to } : frame;
   }
   const target = { ...base, conversation: entry.conversation, message_id: entry.message_id };
@@ -101,12 +102,22 @@ export class Outbox {
     return entry;
   }
 
+  /** The file of a held message has a place. Returns the entry, null when there is no such one. */
+  release(clientId, file) {
+    const entry = this.find(clientId);
+    if (entry?.state !== "held") return null;
+    Object.assign(entry, { file, state: "queued" });
+    return entry;
+  }
+
   /** A refused message once more, as a new command at the end of the queue. Returns the new entry. */
   again(clientId, newId, order, at) {
     const old = this.answered(clientId);
     if (!old) return null;
     const { code, reason, ...rest } = old;
     const entry = { ...rest, client_id: newId, order, at, state: "queued" };
+    // Its file begins anew as well.
+    if (entry.file) Object.assign(entry, { file: { ...entry.file, id: "" }, state: "held" });
     this.add(entry);
     return entry;
   }

@@ -52,7 +52,7 @@ export function pendingRow(entry, me) {
     body: entry.body,
     reply_to: entry.reply_to ?? null,
     file: entry.file ?? null,
-    pending: entry.state,
+    pending: entry.state === "held" ? "queued" : entry.state,
     reason: entry.reason ?? "",
   };
 }

@@ -1,8 +1,9 @@
 // The uploads of this page: who takes which step next, and what a person sees of it. No DOM, no disk, no network.
 //
 // An upload comes to life before the server knows it: `clientId` is its message's, `id` the file's, "" until the server
-// has given one. Its steps are "create", "look" (how far has it come), "send" (the next bytes), "declare" (its digest)
-// and "watch" (what has become of it); one at a time, and which is next follows from what is known.
+// has given one. Its steps are "create", "look" (how far has it come), "send" (the next bytes), "declare" (its digest),
+// "watch" (what has become of it) and "drop" (the server may forget it); one at a time, and which is next follows from
+// what is known.
 //
 // What a person sees is viewOf(upload): {id, clientId, conversation, name, type, size, width, height, state, reason,
 // sent, hashed, speed, eta}. `sent` and `hashed` in bytes, `speed` in bytes a second (0: unknown), `eta` in seconds
@@ -40,6 +41,8 @@ const BLANK = {
   print: "",
   sha256: "",
   declared: false,
+  // The person does not want it any more, and the server has not been told.
+  unwanted: false,
   paused: false,
   // Whether the bytes can be read here: "" they can, else why not, "file" or "permission".
   lacks: "",
@@ -83,13 +86,6 @@ export class Uploads {
 
   remove(upload) {
     this.known.delete(upload.clientId);
-  }
-
-  /** The message is sent again under another client_id, and its upload begins anew with it. */
-  rename(upload, clientId) {
-    this.known.delete(upload.clientId);
-    upload.clientId = clientId;
-    this.known.set(clientId, upload);
   }
 
   // What the world is like
@@ -149,6 +145,7 @@ export class Uploads {
     if (further || step === "create" || step === "declare") upload.attempts = upload.faults = 0;
     Object.assign(upload, facts);
     if (facts.offset !== undefined) this.progress(upload, facts.offset, now);
+    if (step === "drop") upload.unwanted = false;
     if (SETTLED.has(state)) this.settle(upload, state, reason);
     else if (upload.declared && upload.offset === upload.size) upload.notBefore = now + WATCH_MS;
   }
@@ -163,8 +160,9 @@ export class Uploads {
     upload.meter.stop();
     // How much of what was under way has arrived is unknown.
     if (TRANSFERS.has(step)) upload.offset = null;
-    if (upload.end || code === "aborted") return;
-    if (code === "gone") this.settle(upload, "expired");
+    if (step === "drop") this.notDropped(upload, code, retryAfter, now, random);
+    else if (upload.end || code === "aborted") return;
+    else if (code === "gone") this.settle(upload, "expired");
     else if (code === "conflict" && TRANSFERS.has(step)) this.again(upload, 0, now, random, "");
     else if (code === "") this.again(upload, 0, now, random, "offline");
     else if (code in MENDED) this.again(upload, waitFor(code, retryAfter), now, random, MENDED[code]);
@@ -172,6 +170,13 @@ export class Uploads {
       upload.faults += 1;
       this.again(upload, retryAfter * 1_000, now, random, "server");
     } else this.settle(upload, "failed", code);
+  }
+
+  /** What the server does not know, or does not let go, is as good as dropped. */
+  notDropped(upload, code, retryAfter, now, random) {
+    const mended = code === "" || code in MENDED || code === "internal";
+    upload.unwanted = mended;
+    if (mended) this.again(upload, retryAfter * 1_000, now, random, "");
   }
 
   again(upload, least, now, random, hold) {
@@ -186,6 +191,7 @@ export class Uploads {
     upload.reason = reason;
     upload.hold = "";
     upload.meter.stop();
+    upload.notBefore = 0;
     if (state === "ready") upload.sent = upload.offset = upload.size;
   }
 
@@ -195,7 +201,6 @@ export class Uploads {
   frame({ id, state, reason = "" }) {
     const upload = this.find(id);
     if (upload && SETTLED.has(state)) this.settle(upload, state, reason);
-    return upload;
   }
 
   hash(upload, hashed, sha256 = "") {
@@ -215,6 +220,20 @@ export class Uploads {
     upload.notBefore = 0;
     upload.attempts = 0;
   }
+
+  /** By the person, for both sides. */
+  cancel(upload) {
+    upload.unwanted = upload.id !== "";
+    this.settle(upload, "cancelled");
+  }
+
+  /** From the beginning, as a file that the server has never heard of: its message goes out anew as `clientId`. */
+  restart(upload, clientId) {
+    this.known.delete(upload.clientId);
+    const { id, offset, sent, busy, declared, end, reason, hold, attempts, faults, notBefore, paused } = BLANK;
+    Object.assign(upload, { clientId, id, offset, sent, busy, declared, end, reason, hold, attempts, faults, notBefore, paused });
+    this.known.set(clientId, upload);
+  }
 }
 
 function waitFor(code, retryAfter) {
@@ -223,21 +242,20 @@ function waitFor(code, retryAfter) {
 
 /** What an upload does next, "" for nothing. */
 export function stepOf(upload) {
+  if (upload.unwanted) return "drop";
   if (upload.end || upload.paused) return "";
   const whole = upload.offset === upload.size;
   if (upload.id && whole && upload.sha256) return upload.declared ? "watch" : "declare";
+  if (upload.id && upload.offset === null) return "look";
   if (upload.lacks) return "";
   if (!upload.id) return "create";
-  if (upload.offset === null) return "look";
   return whole ? "" : "send";
 }
 
 /** Whether this browser's digest of it is still to be found. */
 export function needsHash(upload) {
-  return !upload.end && !upload.paused && !upload.lacks && upload.sha256 === "";
+  return !upload.end && !upload.lacks && upload.sha256 === "";
 }
-
-export const settled = (upload) => upload.end !== "";
 
 /** What a person sees of an upload; `uploads` tells what the world is like. */
 export function viewOf(upload, uploads) {

@@ -2,7 +2,7 @@
 
 import { recall, remember } from "./prefs.js";
 
-const ROOT = "/api/v1";
+export const ROOT = "/api/v1";
 const DEADLINE_MS = 15_000;
 const RENEW_FIRST_MS = 4 * 60_000;
 const RENEW_SHARE = 0.7;

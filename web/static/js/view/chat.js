@@ -3,11 +3,13 @@
 import { say } from "../words.js";
 import { avatar, emptyState, h, icon, nameOf, tool } from "./dom.js";
 import { Composer } from "./composer.js";
+import { dropZone } from "./drop.js";
 import { fileActions, save } from "./file_actions.js";
 import { confirmDialog, openMenu, reasonOf, toast } from "./overlay.js";
 import { Reading } from "./reading.js";
 import { muteItems, statusOf } from "./status.js";
 import { Timeline } from "./timeline.js";
+import { Tray } from "./tray.js";
 
 const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 const UNREAD_MOST = 1_000;
@@ -15,9 +17,12 @@ const PAGE = 50;
 const PAGE_MOST = 200;
 
 export class Chat {
-  /** `places` remembers where each conversation was left; `people` carries out what changes a relation. */
-  constructor({ client, notifier, files, drafts, places, people, limit, go, id }) {
-    Object.assign(this, { client, notifier, files, drafts, places, people, limit, go, id });
+  /**
+   * `places` remembers where each conversation was left, `trays` what is about to be sent there; `people` carries out
+   * what changes a relation. `limits`: most characters of a `body`, and bytes of a `file`.
+   */
+  constructor({ client, notifier, files, drafts, places, trays, people, limits, go, id }) {
+    Object.assign(this, { client, notifier, files, drafts, places, trays, people, limits, go, id });
     this.store = client.store;
     this.element = h("div.chat");
     this.begin();
@@ -43,7 +48,8 @@ export class Chat {
       load: (limit) => this.client.older(this.id, limit),
       moved: () => this.reading?.check(),
     });
-    this.composer = new Composer({ conversation, drafts: this.drafts, limit: this.limit, on: this.composing() });
+    const { body } = this.limits;
+    this.composer = new Composer({ conversation, drafts: this.drafts, limit: body, tray: this.tray(), on: this.composing() });
     this.reading = new Reading({
       conversation,
       attention: this.notifier.attention,
@@ -53,7 +59,13 @@ export class Chat {
     });
     this.head = h("header.chat-head");
     this.drawHead();
-    this.element.replaceChildren(this.head, this.timeline.element, this.composer.element);
+    const veil = dropZone({
+      pane: this.element,
+      name: nameOf(conversation.peer),
+      open: () => this.composer.takesFiles,
+      take: (found, more) => this.composer.addFiles(found, more),
+    });
+    this.element.replaceChildren(this.head, this.timeline.element, this.composer.element, veil);
     if (matchMedia("(hover: hover)").matches) queueMicrotask(() => this.composer.focus());
     this.fill();
   }
@@ -155,16 +167,35 @@ export class Chat {
 
   composing() {
     return {
-      send: ({ body, reply_to }) => {
-        this.client.enqueue({ kind: "send", conversation: this.id, to: this.conversation.peer.id, body, reply_to });
-        this.timeline.wrote();
-        this.notifier.stopped(this.id);
-      },
+      send: (what) => this.send(what),
       typed: (some) => (some ? this.notifier.typed(this.id) : this.notifier.stopped(this.id)),
       edit: (row, body) => this.command("edit", row, { body }),
       editLast: () => this.editLast(),
       act: (act) => this.people.act(act, this.conversation.peer),
     };
+  }
+
+  /** The text is the caption of a single file, and a message of its own after several. */
+  send({ body, reply_to, files }) {
+    const { conversation } = this;
+    const [only] = files;
+    if (files.length === 1) files = [{ ...only, body }];
+    for (const [at, one] of files.entries()) {
+      this.files.uploads.send({ ...one, conversation, reply_to: at === 0 ? reply_to : undefined });
+    }
+    if (files.length === 0 || (files.length > 1 && body !== "")) {
+      const quoted = files.length === 0 ? reply_to : undefined;
+      this.client.enqueue({ kind: "send", conversation: this.id, to: conversation.peer.id, body, reply_to: quoted });
+    }
+    this.timeline.wrote();
+    this.notifier.stopped(this.id);
+  }
+
+  tray() {
+    if (!this.trays.has(this.id)) {
+      this.trays.set(this.id, new Tray({ limit: this.limits.file, captionLimit: this.limits.body }));
+    }
+    return this.trays.get(this.id);
   }
 
   actions() {
@@ -246,7 +277,7 @@ export class Chat {
       action: say("message.discard"),
       danger: true,
     });
-    if (sure) this.command("delete", row);
+    if (sure) this.command("delete", row, row.file ? { file_id: row.file.id } : {});
   }
 
   // What happens meanwhile

@@ -1,7 +1,9 @@
 // Where a message is written, edited, or answered; or the reason why none can be sent.
 
-import { lengthOf, preview } from "../core/text.js";
+import { lengthOf } from "../core/text.js";
+import { pasted, pick } from "../io/choosing.js";
 import { enterSends } from "../io/prefs.js";
+import { summaryOf } from "../summary.js";
 import { say } from "../words.js";
 import { button, h, icon, nameOf, tool } from "./dom.js";
 
@@ -16,11 +18,11 @@ export function sends(event, enter) {
 
 export class Composer {
   /**
-   * `on`: send({body, reply_to}), edit(row, body), editLast(), act(relation), typed(some) at each key of a new message.
-   * `limit`: most characters of a body.
+   * `on`: send({body, reply_to, files}), edit(row, body), editLast(), act(relation), typed(some) at each key of a new
+   * message. `limit`: most characters of a body. `tray`: the files that go with the next message.
    */
-  constructor({ conversation, drafts, limit, on }) {
-    Object.assign(this, { conversation, drafts, limit, on });
+  constructor({ conversation, drafts, limit, tray, on }) {
+    Object.assign(this, { conversation, drafts, limit, tray, on });
     this.editing = null;
     this.replying = null;
     this.about = h("div.composer-about", { hidden: true });
@@ -30,17 +32,28 @@ export class Composer {
       "aria-label": say("composer.label", { name: nameOf(conversation.peer) }),
       placeholder: say("composer.placeholder"),
       enterkeyhint: "send",
-      on: { input: () => this.typed(), keydown: (event) => this.keyed(event) },
+      on: {
+        input: () => this.typed(),
+        keydown: (event) => this.keyed(event),
+        paste: (event) => this.pasted(event),
+      },
     });
+    this.chooser = h("input", { type: "file", multiple: true, hidden: true, on: { change: () => this.chosen() } });
+    this.attach = tool("clip", say("composer.attach"), () => this.pickFiles(), ".attach");
     this.button = h("button.send", { type: "submit", "aria-label": say("composer.send"), title: say("composer.send") }, icon("send"));
     this.counter = h("div.counter", { hidden: true, role: "status" });
+    this.asFile = button(say("composer.asFile"), () => this.textAsFile(), ".quiet");
+    this.asFile.hidden = true;
     this.form = h(
       "form.composer-box",
       { on: { submit: (event) => this.submit(event) } },
       this.about,
-      h("div.composer-line", {}, this.text, this.button),
-      this.counter,
+      tray.element,
+      h("div.composer-line", {}, this.attach, this.text, this.button),
+      h("div.composer-foot", {}, this.asFile, this.counter),
+      this.chooser,
     );
+    tray.changed = () => this.changed();
     this.element = h("footer.composer");
     this.text.value = drafts.get(conversation.id);
     this.render();
@@ -94,7 +107,11 @@ export class Composer {
     this.counter.hidden = left > COUNT_FROM;
     this.counter.classList.toggle("over", left < 0);
     this.counter.textContent = say(left < 0 ? "composer.over" : "composer.left", { n: Math.abs(left) });
-    this.button.disabled = this.text.value.trim() === "" || left < 0;
+    this.asFile.hidden = left >= 0 || this.editing !== null;
+    const files = this.editing ? 0 : this.tray.items.length;
+    this.button.disabled = (this.text.value.trim() === "" && files === 0) || left < 0;
+    this.attach.hidden = this.editing !== null;
+    this.text.placeholder = say(files === 1 ? "composer.caption" : "composer.placeholder");
     this.text.setAttribute("aria-invalid", String(left < 0));
     if (this.editing) return;
     clearTimeout(this.draftTimer);
@@ -129,8 +146,8 @@ export class Composer {
   submit(event) {
     event.preventDefault();
     const body = this.text.value.trim();
-    if (body === "" || lengthOf(body) > this.limit) return;
     const { editing, replying } = this;
+    if (lengthOf(body) > this.limit || (body === "" && (editing || this.tray.items.length === 0))) return;
     if (editing) {
       this.cancel();
       if (body !== editing.body) this.on.edit(editing, body);
@@ -140,15 +157,50 @@ export class Composer {
     this.replying = null;
     this.drawAbout();
     this.changed();
-    this.on.send({ body, reply_to: replying?.message_id });
+    this.on.send({ body, reply_to: replying?.message_id, files: this.tray.take() });
     this.keep();
     this.focus();
+  }
+
+  // Files
+
+  get takesFiles() {
+    return this.editing === null && this.reason() === null;
+  }
+
+  addFiles(found, more) {
+    this.tray.add(found, more);
+    this.focus();
+  }
+
+  async pickFiles() {
+    const found = await pick(this.chooser);
+    if (found.length > 0) this.addFiles(found);
+  }
+
+  chosen() {
+    this.addFiles([...this.chooser.files].map((file) => ({ file, handle: null })));
+    this.chooser.value = "";
+  }
+
+  pasted(event) {
+    const found = this.takesFiles && event.clipboardData ? pasted(event.clipboardData) : [];
+    if (found.length === 0) return;
+    event.preventDefault();
+    this.addFiles(found);
+  }
+
+  /** What is too long for a message goes as what it is. */
+  textAsFile() {
+    const file = new File([this.text.value], say("composer.asFile.name"), { type: "text/plain" });
+    this.text.value = "";
+    this.addFiles([{ file, handle: null }]);
   }
 
   reply(row, name) {
     if (this.editing) this.cancel();
     this.replying = row;
-    this.drawAbout(say("composer.replying", { name }), preview(row.body), "reply");
+    this.drawAbout(say("composer.replying", { name }), summaryOf(row), "reply");
     this.focus();
   }
 
@@ -157,7 +209,7 @@ export class Composer {
     this.replying = null;
     this.editing = row;
     this.text.value = row.body;
-    this.drawAbout(say("composer.editing"), preview(row.body), "edit");
+    this.drawAbout(say("composer.editing"), summaryOf(row), "edit");
     this.changed();
     this.focus();
     this.text.setSelectionRange(row.body.length, row.body.length);
