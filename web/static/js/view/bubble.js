@@ -142,9 +142,10 @@ function failure(message, { actions }) {
   );
 }
 
-/** After ten seconds without an answer the bubble says what it waits for. */
+/** After ten seconds without an answer the bubble says what it waits for; of a file its card does. */
 function watchLateness(node, { row, fate }) {
   clearTimeout(node.lateTimer);
+  if (row.file) return;
   if (fate !== "queued" && fate !== "sent") return;
   const age = Date.now() - new Date(row.at);
   node.lateTimer = setTimeout(() => {

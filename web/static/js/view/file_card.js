@@ -6,7 +6,7 @@ import { extensionOf, kindOf, nameParts, shownName } from "../core/names.js";
 import { sizeOf, speedOf, timeLeft } from "../measures.js";
 import { has, say } from "../words.js";
 import { arrange, h, icon, tool } from "./dom.js";
-import { FileMedia } from "./file_media.js";
+import { FileMedia, sealOf } from "./file_media.js";
 
 const ICONS = { pause: "pause", resume: "start", retry: "again", choose: "file", cancel: "close" };
 const TYPE_LETTERS = 5;
@@ -32,7 +32,7 @@ export class FileCard {
     const { start, end, dir } = nameParts(file.name);
     this.media = ["image", "film", "sound"].includes(kind) ? new FileMedia(this) : null;
     this.line = h("span.file-line");
-    this.seal = h("span.file-seal", { role: "img", "aria-label": say("file.verified"), title: say("file.verified"), hidden: true }, icon("seal"));
+    this.seal = sealOf(".file-seal");
     this.acts = h("div.file-acts");
     this.bar = h("div.file-bar", { role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": shownName(file.name) }, h("span"));
     // Heard when the state changes, and not at each step of the progress.

@@ -8,6 +8,12 @@ import { h, icon } from "./dom.js";
 const INLINE_MOST = 12_000_000;
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+/** Says that sender and server found the same checksum. */
+export function sealOf(style) {
+  const words = say("file.verified");
+  return h(`span${style}`, { role: "img", "aria-label": words, title: words }, icon("seal"));
+}
+
 export class FileMedia {
   /** `card` is the FileCard around it. */
   constructor(card) {
@@ -57,10 +63,13 @@ export class FileMedia {
     return h("span.media-none", {}, icon(this.kind));
   }
 
-  update({ state }) {
+  update({ state, verified }) {
     const ready = state === "ready";
     if (this.kind !== "sound") this.outline();
-    if (this.kind === "image") this.look(ready);
+    if (this.kind === "image") {
+      this.look(ready);
+      this.seal(ready && verified);
+    }
     if (ready && !this.whole) this.show();
     if (!ready && this.whole) this.hide();
   }
@@ -77,6 +86,13 @@ export class FileMedia {
     const label = say("file.view", { name: this.name });
     this.button = h("button.media-open", { type: "button", "aria-label": label, on: { click: () => this.card.actions.view(this.card) } });
     this.element.append(this.button);
+  }
+
+  /** A picture that is here has no line beside it that could say so. */
+  seal(verified) {
+    if (!verified || this.sealed) return;
+    this.sealed = true;
+    this.element.append(sealOf(".media-seal"));
   }
 
   show() {
