@@ -122,6 +122,7 @@ export class Sending {
       return;
     }
     this.handles.set(upload.clientId, null);
+    this.uploads.resume(upload);
     this.attach(upload, file);
     this.keep(upload, file).catch(() => {});
     this.changed(upload);

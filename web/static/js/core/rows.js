@@ -42,6 +42,9 @@ function reacted(reactions, { emoji, on }, me) {
   return others.filter((one) => one.users.length > 0);
 }
 
+/** What is shown of an entry of the outbox: that it waits, whatever for. */
+export const waitingAs = ({ state }) => (state === "held" ? "queued" : state);
+
 /** A message that is still in the outbox, in the shape of a stored one. */
 export function pendingRow(entry, me) {
   return {
@@ -52,7 +55,7 @@ export function pendingRow(entry, me) {
     body: entry.body,
     reply_to: entry.reply_to ?? null,
     file: entry.file ?? null,
-    pending: entry.state === "held" ? "queued" : entry.state,
+    pending: waitingAs(entry),
     reason: entry.reason ?? "",
   };
 }

@@ -270,9 +270,10 @@ export function viewOf(upload, uploads) {
 function stateOf(upload, { up, serving }) {
   if (upload.end) return { state: upload.end, reason: upload.reason };
   const paused = (reason) => ({ state: "paused", reason });
-  if (upload.paused) return paused("person");
   const whole = upload.id !== "" && upload.offset === upload.size;
+  // To give the file again is to go on with it.
   if (upload.lacks && !(whole && upload.sha256)) return paused(upload.lacks);
+  if (upload.paused) return paused("person");
   if (!serving) return paused("server");
   if (!up) return paused("offline");
   if (upload.hold) return paused(upload.hold);

@@ -1,5 +1,6 @@
 // The list of conversations: sorted by last activity, filtered by name, with rows that keep their nodes.
 
+import { waitingAs } from "../core/rows.js";
 import { folded, preview } from "../core/text.js";
 import { shortOf, wholeOf } from "../dates.js";
 import { summaryOf } from "../summary.js";
@@ -207,7 +208,7 @@ export class ConversationList {
   }
 
   lastLine(one, newest, me) {
-    if (newest) return { text: say("list.you", { text: summaryOf(newest) }), fate: newest.state };
+    if (newest) return { text: say("list.you", { text: summaryOf(newest) }), fate: waitingAs(newest) };
     const last = one.last;
     if (!last) return { text: say("list.nothing"), fate: "" };
     const text = last.deleted ? say("list.deleted") : summaryOf(last);
