@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractAccessLogger
 
 from protocols.values import FRAME_BYTES
-from web import documents, health, templates
+from web import api_tus, documents, health, templates
 from web.assets import PREFIX, Assets
 from web.dispatch import SERVICES, serve
 from web.errors import answer_errors, template
@@ -32,6 +32,7 @@ def build(services: Services, assets: Assets) -> web.Application:
     app[ASSETS] = assets
     templates.set_up(app, assets)
     app.on_response_prepare.append(_stamp)
+    app.on_response_prepare.append(api_tus.stamp)
     heads = {route.path for route in ROUTES if route.method == "HEAD"}
     for route in ROUTES:
         _add(app, route.method, route.path, functools.partial(serve, route), head=route.path not in heads)

@@ -102,7 +102,9 @@ class Body:
             pass
         except BROKEN as error:
             self._ended, self.broken = True, error
-            return
+            chunk = _left(self._content)
+            if not chunk:
+                return
         now = self._monotonic()
         self._pace.note(now - began, len(chunk or b""))
         if chunk is None:
@@ -128,3 +130,8 @@ class Body:
         piece = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks, self._size = left, max(over, 0)
         return piece if isinstance(piece, bytes) else bytes(piece)
+
+
+def _left(content: StreamReader) -> bytes:
+    """What had come before the body broke: aiohttp keeps it, and hands out nothing but the error any more."""
+    return b"".join(content._buffer)[content._buffer_offset :]  # noqa: SLF001  (tests/unit/web pins both)

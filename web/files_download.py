@@ -11,6 +11,7 @@ from protocols.files import PIECE_BYTES, UploadState
 from storage.blobs import BlobReader
 from web import files_answers as answers
 from web.dispatch import failure
+from web.files_finding import ENDED
 from web.files_types import HEAD_BYTES, inline_type
 from web.files_watch import Watch
 from web.routing import Call
@@ -26,8 +27,6 @@ LOOK: Final = 0.5
 
 PATIENCE: Final = 600.0
 """Seconds that an answer waits for a sender who has paused."""
-
-ENDED: Final = frozenset({"failed", "cancelled", "expired"})
 
 
 class Follower:

@@ -8,12 +8,11 @@ from protocols.errors import Refusal
 from protocols.files import Append, Appended, CommitPieces, LeaveUpload, Opened, OpenUpload, UploadState
 from web.asking import AGAIN
 from web.files_body import Body
+from web.files_finding import OWNER
 from web.files_tus import Portion, beyond
 from web.files_watch import Watch
 from web.routing import Call
 from web.services import Services
-
-OWNER: Final = "file_chunker"
 
 WINDOW: Final = 6
 """Pieces of one body that are on their way at a time: enough to keep broker and disk busy, and 1.5 MiB of memory."""

@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from web import api_auth, api_contacts, api_conversations, api_notices, api_preferences, api_presence, health
+from web import (
+    api_auth,
+    api_contacts,
+    api_conversations,
+    api_files,
+    api_notices,
+    api_preferences,
+    api_presence,
+    api_tus,
+    health,
+)
 from web.ops import api as api_ops
 from web.routing import Route
 
@@ -14,5 +24,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *api_notices.ROUTES,
     *api_preferences.ROUTES,
     *api_presence.ROUTES,
+    *api_tus.ROUTES,
+    *api_files.ROUTES,
     *api_ops.ROUTES,
 )
