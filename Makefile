@@ -20,7 +20,7 @@ run: setup ## set up if needed, start everything, print the address; Ctrl-C stop
 # the test fails.
 test: export PARLEY_TEST_SCALE ?= 3
 test: setup-dev ## set up if needed and run every test; ARGS= goes to pytest
-	@.venv/bin/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n 5 --dist loadfile $(ARGS)
 
 check: .venv/.installed-dev ## lint, format, types, import directions
 	@.venv/bin/ruff check .

@@ -2,12 +2,19 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from settings import Paths, Settings
 from supervision import broker
 from tests.support.node import running_node
+from tests.support.sharing import Sharing
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    return Sharing(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from tests.support.waiting import SCALE, eventually
 pytestmark = pytest.mark.e2e
 
 OUTSTANDING = 20
+PAUSE = 0.05
+"""Seconds after each so many messages: it is not about how fast they go, and what is waited for takes seconds."""
 _numbers = itertools.count(1)
 
 
@@ -33,6 +35,8 @@ async def writing(base: str) -> AsyncIterator[tuple[Person, Person]]:
             for count in itertools.count(1):
                 ann.say(bob.id, str(count))
                 await ann.until(lambda: ann.unanswered < OUTSTANDING)
+                if count % OUTSTANDING == 0:
+                    await asyncio.sleep(PAUSE)
 
         lines = [asyncio.create_task(person.run()) for person in (ann, bob)]
         typist = asyncio.create_task(typing())

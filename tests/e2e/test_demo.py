@@ -1,8 +1,6 @@
 """`parley demo`: everything is killed, nothing is lost, and nothing is left behind."""
 
-import asyncio
 import contextlib
-import io
 import json
 import os
 import signal
@@ -14,12 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from drill import demos
 from drill.installation import ROOT
 from drill.nemesis import Deed, write
 from drill.report import INVARIANTS
-from drill.show import Bill, perform
-from drill.stage import Cast
 from tests.support.waiting import SCALE, eventually_sync
 
 pytestmark = pytest.mark.e2e
@@ -95,26 +90,6 @@ def test_everything_is_killed_and_the_account_has_zeros(tmp_path: Path) -> None:
     assert "The promise was kept." in printed
     assert list(home.iterdir()) == []
     assert survivors(home) == []
-
-
-async def test_the_tour_shows_what_it_tells(tmp_path: Path) -> None:
-    """It stops, kills and restarts each actor, and tries out what it says of it; the words need not be read here."""
-    told = io.StringIO()
-    bill = Bill("tour", "parley demo tour --seed 7", Cast(pairs=3, rate=10.0, seed=7))
-    async with asyncio.timeout(SECONDS):
-        report = await perform(bill, demos.tour(), tmp_path / "data", told, stop=asyncio.Event(), pace=0.2)
-    assert report.broken == [], told.getvalue()
-    assert {(blow.verb, blow.name) for blow in report.blows} >= {
-        ("stop", "contacts"),
-        ("start", "contacts"),
-        ("stop", "auth"),
-        ("start", "auth"),
-        ("kill", "router"),
-        ("kill", "broker"),
-        ("restart", "front.2"),
-    }
-    for sentence in ("chat: works", 'new contacts: pauses ("', 'sign in: pauses ("', "came back by itself after"):
-        assert sentence in told.getvalue()
 
 
 def test_ctrl_c_ends_it_with_the_account_so_far(tmp_path: Path) -> None:
