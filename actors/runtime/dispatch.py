@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from msgspec import msgpack
+from msgspec import Raw, msgpack
 
 from actors.runtime.declaration import Actor, Answer, Effect, Handler, JournaledUnit, Mail
 from protocols.errors import ErrorBody, Refusal
@@ -26,11 +26,11 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Work:
-    """One command on its way through the mailbox. `raw` is the command as it came, for its fingerprint."""
+    """One command on its way through the mailbox. `raw` is the command as it came, not copied, for its fingerprint."""
 
     handler: Handler
     mail: Mail[Any]
-    raw: bytes
+    raw: bytes | Raw
 
     @property
     def key(self) -> Key:
@@ -139,7 +139,7 @@ def set_aside(tx: JournaledUnit, work: Work, error: ErrorBody) -> Result:
     return Result(error=error)
 
 
-def fingerprint(raw: bytes) -> bytes:
+def fingerprint(raw: bytes | Raw) -> bytes:
     """What a command said, in 16 bytes: the same id with another content is not the same command."""
     return hashlib.blake2b(raw, digest_size=16).digest()
 

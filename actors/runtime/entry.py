@@ -48,7 +48,7 @@ class Understanding:
             raise msgspec.ValidationError("this actor takes no commands")
         command = self._decoder.decode(item.command)
         mail = Mail(item.id, item.person, command, now, item.correlation, after=item.after, expires=item.expires)
-        return Work(self._handlers[type(command)], mail, bytes(item.command))
+        return Work(self._handlers[type(command)], mail, item.command)
 
 
 def expired(item: Item, now: int) -> bool:

@@ -251,7 +251,7 @@ class Mailbox(Generic[U]):
                 # It was waiting for its turn, and nobody waits for it any more.
                 self._ready.popleft().delivery.open -= 1
                 continue
-            size += len(entry.item.command)
+            size += _weight(entry)
             if batch and (size > limits.batch_bytes or entry.suspect != batch[0].suspect):
                 break
             batch.append(self._ready.popleft())
@@ -474,3 +474,9 @@ class Mailbox(Generic[U]):
         except Exception:
             log.exception("a timer's work failed; it is tried again when it is due next")
             return None
+
+
+def _weight(entry: Entry) -> int:
+    """Bytes that it brings into a transaction. What a hot command carried has been dealt with in its preparation."""
+    handler = entry.work.handler if entry.work is not None else None
+    return 0 if handler is not None and handler.batch and handler.prepare else len(entry.item.command)
