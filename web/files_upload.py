@@ -14,8 +14,8 @@ from web.files_watch import Watch
 from web.routing import Call
 from web.services import Services
 
-WINDOW: Final = 6
-"""Pieces of one body that are on their way at a time: enough to keep broker and disk busy, and 1.5 MiB of memory."""
+WINDOW: Final = 8
+"""Pieces of one body that are on their way at a time: enough to keep broker and disk busy, and 2 MiB of memory."""
 
 PIECE_WITHIN: Final = 10.0
 """Seconds for a piece to be on disk."""

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 
 from tests.support.house import Person
+from tests.support.waiting import eventually
 
 BYTES = "application/offset+octet-stream"
 FILES = "/api/v1/files"
@@ -84,6 +85,19 @@ class Tus:
             answer = await self.patch(path, 0, content)
             assert answer.status == 204, answer.body
         return path
+
+    async def ready(self, path: str) -> str:
+        """The same address, once the file is whole."""
+
+        async def whole() -> bool:
+            return bool((await self.state(path))["state"] == "ready")
+
+        await eventually(whole)
+        return path
+
+    async def content(self, path: str) -> bytes:
+        """What is downloaded, once the file is whole."""
+        return (await self.request("GET", await self.ready(path))).body
 
     async def state(self, path: str) -> dict[str, Any]:
         """What the page asks for."""

@@ -29,13 +29,7 @@ def tus(ann: Person, bob: Person) -> Tus:
 
 async def ready(tus: Tus, bob: Person, content: bytes, *, name: str = "a.bin") -> str:
     """The address of a file that is whole."""
-    path = await tus.sent(bob, content, name=name)
-
-    async def whole() -> bool:
-        return bool((await tus.state(path))["state"] == "ready")
-
-    await eventually(whole)
-    return path
+    return await tus.ready(await tus.sent(bob, content, name=name))
 
 
 async def test_a_file_comes_whole_and_with_its_digest(tus: Tus, bob: Person) -> None:

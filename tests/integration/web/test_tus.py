@@ -33,14 +33,6 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def content_of(tus: Tus, path: str) -> bytes:
-    async def ready() -> bool:
-        return bool((await tus.state(path))["state"] == "ready")
-
-    await eventually(ready)
-    return (await tus.request("GET", path)).body
-
-
 # What is offered.
 
 
@@ -75,7 +67,7 @@ async def test_a_file_is_made_and_comes_in_parts(tus: Tus, bob: Person) -> None:
     last = await tus.patch(path, 100_000, CONTENT[100_000:])
     assert (last.status, last.offset) == (204, len(CONTENT))
     assert "Upload-Expires" not in last.headers
-    assert await content_of(tus, path) == CONTENT
+    assert await tus.content(path) == CONTENT
 
 
 async def test_a_creation_may_bring_the_first_bytes_or_all(tus: Tus, bob: Person) -> None:
@@ -86,7 +78,7 @@ async def test_a_creation_may_bring_the_first_bytes_or_all(tus: Tus, bob: Person
         if len(part) < len(CONTENT):
             rest = await tus.patch(made.headers["Location"], len(part), CONTENT[len(part) :])
             assert rest.status == 204
-        assert await content_of(tus, made.headers["Location"]) == CONTENT
+        assert await tus.content(made.headers["Location"]) == CONTENT
 
 
 async def test_a_creation_whose_bytes_are_wrong_tells_where_the_file_is(tus: Tus, bob: Person) -> None:
@@ -100,7 +92,7 @@ async def test_an_empty_file_is_whole_at_once(tus: Tus, bob: Person) -> None:
     assert (made.status, made.offset) == (201, 0)
     head = await tus.head(made.headers["Location"])
     assert (head.offset, head.headers["Upload-Length"]) == (0, "0")
-    assert await content_of(tus, made.headers["Location"]) == b""
+    assert await tus.content(made.headers["Location"]) == b""
 
 
 NO_CREATIONS: list[tuple[dict[str, Any], int]] = [
@@ -177,7 +169,7 @@ async def test_what_is_no_patch_writes_nothing(tus: Tus, bob: Person) -> None:
         assert ("Tus-Version" in answer.headers) == (status == 412)
         assert (await tus.head(path)).offset == 5
     assert (await tus.patch(path, 5, b"56789")).status == 204
-    assert await content_of(tus, path) == b"0123456789"
+    assert await tus.content(path) == b"0123456789"
 
 
 async def test_more_than_there_is_to_be_is_refused(tus: Tus, bob: Person) -> None:
@@ -190,7 +182,7 @@ async def test_more_than_there_is_to_be_is_refused(tus: Tus, bob: Person) -> Non
         assert (await tus.state(path))["state"] == "open"
         assert (await tus.head(path)).offset == 0
     assert (await tus.patch(path, 0, pieces(b"01234", b"56789"))).status == 204
-    assert await content_of(tus, path) == b"0123456789"
+    assert await tus.content(path) == b"0123456789"
 
 
 async def test_a_patch_without_bytes_changes_nothing(tus: Tus, bob: Person) -> None:
@@ -203,7 +195,7 @@ async def test_a_whole_file_takes_no_more(tus: Tus, bob: Person) -> None:
     path = await tus.sent(bob, b"0123456789")
     for offset, body in ((10, b"x"), (10, b""), (0, b"0123456789")):
         assert (await tus.patch(path, offset, body)).status in {409, 413}
-    assert await content_of(tus, path) == b"0123456789"
+    assert await tus.content(path) == b"0123456789"
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
@@ -217,7 +209,7 @@ async def test_a_checksum_decides_about_its_body(tus: Tus, bob: Person, algorith
     assert (await tus.patch(path, 300_001, b"garbage", Upload_Checksum=checksum(algorithm, b"x"))).status == 460
     rest = await tus.patch(path, 300_001, CONTENT[300_001:], Upload_Checksum=checksum(algorithm, CONTENT[300_001:]))
     assert (rest.status, rest.offset) == (204, len(CONTENT))
-    assert await content_of(tus, path) == CONTENT
+    assert await tus.content(path) == CONTENT
 
 
 async def test_a_body_that_is_cut_off_keeps_what_came(tus: Tus, bob: Person, house: House, ann: Person) -> None:
@@ -225,7 +217,7 @@ async def test_a_body_that_is_cut_off_keeps_what_came(tus: Tus, bob: Person, hou
     await cut_off(house, ann, path, CONTENT[:500_000], length=len(CONTENT))
     await eventually(lambda: offset_is(tus, path, 500_000))
     assert (await tus.patch(path, 500_000, CONTENT[500_000:])).status == 204
-    assert await content_of(tus, path) == CONTENT
+    assert await tus.content(path) == CONTENT
 
 
 async def test_a_body_with_a_checksum_that_is_cut_off_leaves_nothing(
@@ -241,7 +233,7 @@ async def test_a_body_with_a_checksum_that_is_cut_off_leaves_nothing(
     await eventually(left)
     assert (await tus.head(path)).offset == 0
     assert (await tus.patch(path, 0, CONTENT)).status == 204
-    assert await content_of(tus, path) == CONTENT
+    assert await tus.content(path) == CONTENT
 
 
 async def cut_off(house: House, person: Person, path: str, body: bytes, *, length: int, more: str = "") -> None:
@@ -285,7 +277,7 @@ async def test_who_comes_again_takes_over_from_a_request_that_hangs(
     zombie.close()
     await zombie.wait_closed()
     assert (await tus.patch(path, 550_000, CONTENT[550_000:])).status == 204
-    assert await content_of(tus, path) == CONTENT
+    assert await tus.content(path) == CONTENT
 
 
 async def reached(offset: Any, least: int) -> bool:
@@ -301,7 +293,7 @@ async def test_of_two_requests_at_once_one_goes_on(tus: Tus, bob: Person) -> Non
         # Each has taken over from the other before it was done; whoever asks goes on.
         assert (await tus.patch(path, (await tus.head(path)).offset, CONTENT)).status in {204, 413}
     else:
-        assert await content_of(tus, path) == CONTENT
+        assert await tus.content(path) == CONTENT
 
 
 async def test_no_more_than_so_many_at_a_time(tus: Tus, bob: Person, house: House, ann: Person) -> None:
