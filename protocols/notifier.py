@@ -139,7 +139,7 @@ class NoticeData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     messages            user, conversation, and the places (seq) of the first and last message that were missed;
                         `away`: no device of the person was visible when the last of them came
     sign_in             session, agent, address
-    file_ready, file_failed     user, conversation, file
+    file_ready, file_failed     user, conversation, and the id of the file
     `desktop`, `sound` and `preview`: how it may be announced, decided when it was made.
     """
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from storage.auth import AUTH
 from storage.contacts import CONTACTS
 from storage.database import Schema, Unit
+from storage.files import FILES
 from storage.notifier_cursors import Cursors
 from storage.notifier_decisions import Decisions
 from storage.notifier_notices import Notices
@@ -30,9 +31,10 @@ class NotifierUnit(Unit):
         self.auth = Sibling(AUTH, databases)
         self.contacts = Sibling(CONTACTS, databases)
         self.router = Sibling(ROUTER, databases)
+        self.files = Sibling(FILES, databases)
 
     def close(self) -> None:
-        for sibling in (self.people, self.auth, self.contacts, self.router):
+        for sibling in (self.people, self.auth, self.contacts, self.router, self.files):
             sibling.close()
 
 

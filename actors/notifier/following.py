@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from actors.notifier import messages, relations, sign_ins
+from actors.notifier import files, messages, relations, sign_ins
 from actors.notifier.presence import Presence
 from actors.runtime import Effect
 from protocols.errors import Refusal
@@ -22,7 +22,7 @@ BUSY: Final = 50
 """Conversations in one step from which on router's hints are not listened to for REST seconds."""
 REST: Final = 0.9
 
-SOURCES: Final = ("router", "contacts", "auth")
+SOURCES: Final = ("router", "contacts", "auth", "file_chunker")
 
 
 class Following:
@@ -36,6 +36,7 @@ class Following:
             "router": self._messages,
             "contacts": self._relations,
             "auth": lambda tx, place, now: sign_ins.follow(tx, presence, place, now),
+            "file_chunker": self._files,
         }
         self._troubles: dict[str, str] = {}
 
@@ -66,7 +67,12 @@ class Following:
         return effects
 
     def _step(self, tx: NotifierUnit, source: str, now: int) -> list[Effect]:
-        siblings: dict[str, Sibling[Any]] = {"router": tx.router, "contacts": tx.contacts, "auth": tx.auth}
+        siblings: dict[str, Sibling[Any]] = {
+            "router": tx.router,
+            "contacts": tx.contacts,
+            "auth": tx.auth,
+            "file_chunker": tx.files,
+        }
         sibling = siblings[source]
         epoch, head = sibling.read(lambda other: (other.journal.epoch(), other.journal.change()))
         known = tx.cursors.of(source)
@@ -100,6 +106,11 @@ class Following:
             # A step costs by the conversation, whatever the messages: fewer steps for the same messages.
             self._rested = self._monotonic() + REST
         return change, effects
+
+    def _files(self, tx: NotifierUnit, place: Place, now: int) -> tuple[int, list[Effect]]:
+        if not self._presence.settled():
+            return place.change, []
+        return files.follow(tx, self._presence.devices, place, now)
 
     def _relations(self, tx: NotifierUnit, place: Place, now: int) -> tuple[int, list[Effect]]:
         return relations.follow(tx, self._presence, place, now)

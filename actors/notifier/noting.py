@@ -16,18 +16,22 @@ def note(tx: NotifierUnit, source: str, subject: str, notice: Notice, now: int) 
     data: NoticeData = structs.replace(notice.data, **rules.announcement(wishes, quiet=quiet)._asdict())
     kept = tx.notices.add(structs.replace(notice, data=data), subject, listed=True)
     if kept is not None:
-        verdict = rules.judge_other(wishes, quiet=quiet)
-        tx.decisions.add(
-            notice.person,
-            Decision(
-                source=source,
-                subject=subject,
-                first=0,
-                last=0,
-                at=now,
-                what=verdict.what,
-                code=verdict.code,
-                reason=rules.reason(verdict.code),
-            ),
-        )
+        explain(tx, source, subject, notice.person, rules.judge_other(wishes, quiet=quiet), now=now)
     return kept
+
+
+def explain(tx: NotifierUnit, source: str, subject: str, person: str, verdict: rules.Verdict, *, now: int) -> None:
+    """Write down why a person was told, or not, of something other than messages."""
+    tx.decisions.add(
+        person,
+        Decision(
+            source=source,
+            subject=subject,
+            first=0,
+            last=0,
+            at=now,
+            what=verdict.what,
+            code=verdict.code,
+            reason=rules.reason(verdict.code),
+        ),
+    )

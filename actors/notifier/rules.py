@@ -14,6 +14,7 @@ Code = Literal[
     "read_before",
     "deleted_before",
     "in_view",
+    "page_visible",
     "muted",
     "quiet_hours",
     "desktop_off",
@@ -27,6 +28,7 @@ SENTENCES: Final[dict[Code, str]] = {
     "read_before": "Not shown: it was read before.",
     "deleted_before": "Not shown: it was deleted before.",
     "in_view": "Not shown: the conversation was in view on {device}.",
+    "page_visible": "Not shown: a page was visible, which shows files as they come.",
     "muted": "Not shown: the sender is muted.",
     "quiet_hours": "Listed, not announced: it came in the quiet hours.",
     "desktop_off": "Listed, not announced: desktop notifications are switched off.",
@@ -108,6 +110,13 @@ def judge_other(wishes: Preferences, *, quiet: bool) -> Verdict:
     if quiet:
         return Verdict("quiet", "quiet_hours")
     return Verdict("told", "announced") if wishes.desktop else Verdict("quiet", "desktop_off")
+
+
+def judge_file(devices: Sequence[Device], *, muted: bool) -> Verdict | None:
+    """Why somebody is not told that a file is there; None of whoever is, as of all that is no message."""
+    if muted:
+        return Verdict("not told", "muted")
+    return Verdict("not told", "page_visible") if visible(devices) else None
 
 
 def visible(devices: Sequence[Device]) -> bool:

@@ -22,6 +22,7 @@ from storage.auth import AUTH, AuthUnit, Chain, Session
 from storage.contacts import CONTACTS
 from storage.notifier import NOTIFIER, NotifierUnit
 from tests.support.chat import House
+from tests.support.uploads import keep, upload
 
 
 class Seen(Presence):
@@ -53,6 +54,7 @@ class Office:
     @classmethod
     async def open(cls, folder: Path) -> "Office":
         house = await House.open(folder)
+        await keep(folder)
         office = cls(house, Notifier(house.actor.environment), await Database.open(NOTIFIER, folder))
         office.begin()
         # The first look finds the present ends of the logs.
@@ -117,6 +119,10 @@ class Office:
             await database.run(work)
         finally:
             await database.close()
+
+    async def upload(self, id: str = "u1", **fields: Any) -> None:  # noqa: A002  (as the field)
+        """Have file_chunker's ledger say this of Ann's upload for Bob; it was begun at 0."""
+        await keep(self.house.databases, upload(id, **{"created": 0, **fields}))
 
     async def sign_in(self, person: str, session: str, *, familiar: bool, agent: str = "curl") -> None:
         """A session begins."""
