@@ -89,7 +89,7 @@ class Person:
         if self._http is None:
             raise RuntimeError("a person is used as an async context manager")
         if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+            headers |= self.bearer
         async with self._http.request(method, f"{self.base}/api/v1{path}", json=body, headers=headers) as answer:
             text = await answer.text()
             if answer.status >= 300:  # noqa: PLR2004  (HTTP's own limit)
@@ -107,6 +107,11 @@ class Person:
     async def sign_in(self) -> None:
         """Begin a session of an account that is there."""
         self._signed_in(await self.call("POST", "/auth/login", {"username": self.username, "password": PASSWORD}))
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The header that shows who this is."""
+        return {"Authorization": f"Bearer {self._token}"}
 
     async def refresh(self) -> None:
         """Have a new access token, as a device does whose own has expired."""
@@ -162,7 +167,7 @@ class Person:
         return connect(
             self.base.replace("http", "ws", 1) + "/ws",
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]  # a NewType of str
-            additional_headers={"Authorization": f"Bearer {self._token}"},
+            additional_headers=self.bearer,
             open_timeout=REPLY_WITHIN,
             ping_interval=None,
             close_timeout=1,

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from cli.exits import INTERRUPTED
 from settings import load
-from tests.soak import delivery, doors, killing, midwrite, noticing, overload, simulated, standins
+from tests.soak import delivery, doors, file_kills, files, killing, midwrite, noticing, overload, simulated, standins
 from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
 from tests.soak.installation import make
 from tests.soak.machine import burden, rabbitmq
@@ -45,6 +45,9 @@ class Numbers(Struct, frozen=True, kw_only=True):
     notifiers: int
     away: float
     unfollowed: int
+    file_mib: int
+    interruptions: int
+    file_kills: int
 
 
 Part = Callable[[Installation, Numbers, killing.Tell], list[Figure]]
@@ -65,6 +68,13 @@ PARTS: dict[str, tuple[bool, Part]] = {
         lambda home, n, tell: overload.overload(
             home.folder / "overload", n.seed, overload.Numbers(n.away, n.unfollowed), tell
         ),
+    ),
+    "files": (
+        True,
+        lambda home, n, tell: [
+            *files.files(home.folder / "interrupted", n.seed, n.file_mib, n.interruptions, tell),
+            file_kills.file_kills(home.folder / "killed", n.seed, n.file_kills, tell),
+        ],
     ),
     "restarts": (False, lambda home, n, tell: [standins.restarts(home, n.restarts, tell)]),
     "loops": (
@@ -145,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
         ("midwrites", 200, "kills of router in the middle of its writing"),
         ("notifiers", 50, "kills of notifier while people write"),
         ("unfollowed", 20_000, "messages while notifier is stopped"),
+        ("file-mib", 100, "MiB of the file that is interrupted"),
+        ("interruptions", 50, "of it"),
+        ("file-kills", 200, "kills of file_chunker in the midst of its writing"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{text} ({default})")
     parser.add_argument("--rate", type=float, default=200.0, help="new connections a second (200)")

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import fcntl
 import itertools
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import tempfile
@@ -23,8 +21,9 @@ from drill.report import spread
 from drill.waiting import end_all
 from tests.soak.figures import Figure
 from tests.soak.installation import Running, running
+from tests.soak.remains import copied, standing_still
 from tests.support.fake_installation import Installation
-from tests.support.waiting import eventually, eventually_sync
+from tests.support.waiting import eventually
 
 PEOPLE = 6
 OUTSTANDING = 8
@@ -135,36 +134,12 @@ async def _kill(one: Running, dice: random.Random, people: Sequence[Person], scr
     """Kill router just after a send, and copy what it leaves before its successor can touch it."""
     source = one.home.paths.database("router")
     pid = await asyncio.to_thread(one.pid, "router")
-    with _standing_still(one.process.pid):
+    with standing_still(one.process.pid):
         writer = dice.choice(people)
         writer.say(_other(people, writer).id, "the last words")
         await asyncio.sleep(dice.uniform(0, LATEST))
         os.kill(pid, signal.SIGKILL)
-        await asyncio.to_thread(_copy, source, scratch)
-
-
-@contextlib.contextmanager
-def _standing_still(supervisor: int) -> Iterator[None]:
-    os.kill(supervisor, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(supervisor, signal.SIGCONT)
-
-
-def _copy(source: Path, scratch: Path) -> None:
-    with source.with_suffix(".lock").open("rb") as lock:
-
-        def ours() -> bool:
-            # The kernel lets go of a killed process's lock when it is gone altogether.
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            return False
-
-        eventually_sync(ours, 10.0)
-        for suffix in ("", "-wal"):
-            shutil.copyfile(f"{source}{suffix}", scratch / f"router.db{suffix}")
+        await asyncio.to_thread(copied, source, scratch)
 
 
 @contextlib.asynccontextmanager
