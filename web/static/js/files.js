@@ -34,6 +34,7 @@ export class Files {
   // From the server
 
   hello() {
+    this.changed();
     this.askAll();
   }
 
@@ -44,8 +45,13 @@ export class Files {
   }
 
   actor(state) {
-    for (const id of this.store.transfers.unsettled) this.store.tell("file", id);
+    this.changed();
     if (state === "running") this.later ??= setTimeout(() => this.askAll(), Math.random() * SPREAD_MS);
+  }
+
+  /** Whether file_chunker rests is seen in the cards of all that is under way. */
+  changed() {
+    for (const id of this.store.transfers.unsettled) this.store.tell("file", id);
   }
 
   take(told) {

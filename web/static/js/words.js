@@ -88,7 +88,7 @@ const ENGLISH = {
   "file.state.unknown": "{size}",
   "file.state.waiting": "Waiting for its turn · {size}",
   "file.state.waiting.sender": "Waiting for the sender · {size}",
-  "file.state.hashing": "Preparing · {size}",
+  "file.state.hashing": "Finding the checksum · {size}",
   "file.state.uploading": "{progress}",
   "file.state.paused": "Paused at {progress}",
   "file.state.paused.sender": "Paused at {progress}",

@@ -295,7 +295,7 @@ export class Chat {
   }
 
   filesChanged(ids) {
-    if (this.timeline?.ready) this.timeline.filesChanged(ids);
+    this.timeline?.filesChanged(ids);
   }
 
   /** The connection is back: what could not be loaded is tried again without being asked. */

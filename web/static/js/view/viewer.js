@@ -29,6 +29,7 @@ class Viewer {
       h("div.viewer-line", {}, this.earlier, this.stage, this.later),
       this.caption,
     );
+    this.earlier.hidden = this.later.hidden = pictures.length < 2;
     this.dialog.addEventListener("close", () => this.dialog.remove());
     document.body.append(this.dialog);
     this.dialog.showModal();
