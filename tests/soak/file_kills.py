@@ -58,6 +58,14 @@ class Look(Struct, frozen=True):
     renamed: int
 
 
+class Arrived(Struct, frozen=True):
+    """All that was sent and fetched at the other end. `wrong` in words."""
+
+    files: int
+    bytes: int
+    wrong: Sequence[str]
+
+
 class Writer(threading.Thread):
     """Somebody who sends one small file after the other, fetches each, compares and removes it."""
 
@@ -144,8 +152,8 @@ async def killed(one: Installation, seed: int, kills: int, tell: Tell) -> Figure
                 back.append(time.monotonic() - at)
                 if number % 20 == 0 or number == kills:
                     tell(f"{number} of {kills} kills, {sum(one.done for one in writers)} files")
-        left = await _left(one, {upload for writer in writers for upload in writer.uploads})
-    return figure(looks, back, writers, kills, left)
+        arrived = await _arrived(one, writers)
+    return figure(looks, back, arrived, kills)
 
 
 def _counted(writers: Sequence[Writer]) -> int:
@@ -158,39 +166,38 @@ def _goes_on(writers: Sequence[Writer], counted: int) -> bool:
     return _counted(writers) != counted
 
 
-async def _left(one: Installation, uploads: set[str]) -> Sequence[str]:
-    """Which of these still take room on the disk, though all of them were cancelled."""
+async def _arrived(one: Installation, writers: Sequence[Writer]) -> Arrived:
+    """What all of them have sent; of that, nothing may take room on the disk any more, because it was cancelled."""
+    uploads = {upload for writer in writers for upload in writer.uploads}
     blobs = DirectoryBlobs(one.paths.blobs)
-    found: list[str] = []
+    left: list[str] = []
 
-    def look_again() -> bool:
-        found[:] = [blob.id for blob in blobs.stored() if blob.id in uploads]
-        return not found
+    def gone() -> bool:
+        left[:] = [f"left behind: {blob.id}" for blob in blobs.stored() if blob.id in uploads]
+        return not left
 
     with contextlib.suppress(AssertionError):
-        await eventually(look_again, 10.0)
-    return found
+        await eventually(gone, 10.0)
+    wrong = [text for writer in writers for text in writer.wrong]
+    wrong += [f"{type(failure).__name__}: {failure}" for writer in writers if (failure := writer.failure)]
+    files, size = sum(writer.done for writer in writers), sum(writer.bytes for writer in writers)
+    return Arrived(files, size, [*wrong, *left])
 
 
-def figure(
-    looks: Sequence[Look], back: Sequence[float], writers: Sequence[Writer], kills: int, left: Sequence[str]
-) -> Figure:
+def figure(looks: Sequence[Look], back: Sequence[float], arrived: Arrived, kills: int) -> Figure:
     """What the looks, and the files at the end, come to."""
     damaged = [one.damage for one in looks if one.damage]
     missing = [text for one in looks for text in one.missing]
-    wrong = [text for one in writers for text in one.wrong]
-    wrong += [f"{type(one.failure).__name__}: {one.failure}" for one in writers if one.failure]
-    wrong += [f"left behind: {upload}" for upload in left]
-    troubles = [*damaged, *missing, *wrong]
+    troubles = [*damaged, *missing, *arrived.wrong]
     return Figure(
         name=f"{len(looks)} kill -9 of file_chunker in the midst of its writing",
         goal="integrity_check passes and every byte that was told to count is there, each time",
         measured=f"{len(damaged)} damaged, {len(missing)} missing; "
         f"{sum(one.ahead for one in looks)} files had bytes that did not count yet, "
         f"{sum(one.renamed for one in looks)} were finished and not yet called so; "
-        f"{sum(one.done for one in writers)} files of {sum(one.bytes for one in writers) / 2**20:.0f} MiB arrived, "
-        f"{len(wrong)} wrong" + (f"; such as: {troubles[0]}" if troubles else ""),
-        kept=len(looks) == kills and not troubles,
+        f"{arrived.files} files of {arrived.bytes / 2**20:.0f} MiB arrived, {len(arrived.wrong)} wrong"
+        + (f"; such as: {troubles[0]}" if troubles else ""),
+        kept=len(looks) == kills and bool(arrived.files) and not troubles,
         spreads={OWNER: spread(back)} if back else {},
     )
 

@@ -28,6 +28,10 @@ class SmallDisk:
         options = f"size={self._mib}m,mode=0700"
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "parley-test", self.folder], check=True)  # noqa: S603, S607  (as root, a program of every Linux)
 
+    def resize(self, mib: int) -> None:
+        """Give it another size, at least as much as is in use."""
+        subprocess.run(["mount", "-o", f"remount,size={mib}m", self.folder], check=True)  # noqa: S603, S607  (as above)
+
     def unmount(self) -> None:
         """Lazily, so that a file somebody has open still cannot keep the mount."""
         if os.path.ismount(self.folder):
