@@ -25,6 +25,7 @@ class Front:
     def receive(self, mail: FrontMail) -> None:
         """A push batch or a beat, in order; nothing in here waits."""
         self._server.services.hub.receive(mail)
+        self._server.services.news.receive(mail)
 
     def figures(self) -> dict[str, int]:
         """What this front counts, for the others to tell."""

@@ -1,6 +1,7 @@
 """A file on its way to a browser, also one that is still coming in: it follows what is counted."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -22,25 +23,30 @@ READ_BYTES: Final = 256 * 1024
 TAKEN_WITHIN: Final = 60.0
 """Seconds for a reader to take READ_BYTES: whoever is slower is cut off, and may go on where he was."""
 
-LOOK: Final = 0.5
-"""Seconds between two looks at how far a file has come that somebody else is sending."""
+LOOK: Final = 1.0
+"""Most seconds between two looks at how far a file has come: news of it may be lost."""
 
 PATIENCE: Final = 600.0
 """Seconds that an answer waits for a sender who has paused."""
 
 
 class Follower:
-    """How far a file may be handed out. `read` tells how its upload is now; `look` raises when that is to end."""
+    """How far a file may be handed out.
+
+    `read` tells how its upload is now, `news` that it may have changed; `look` raises when all that is to end.
+    """
 
     def __init__(
         self,
         upload: UploadState,
         read: Callable[[], Awaitable[UploadState | None]],
+        news: asyncio.Event,
         look: Callable[[], Awaitable[None]],
         monotonic: Callable[[], float],
     ) -> None:
         self.upload = upload
         self._read = read
+        self._news = news
         self._look = look
         self._monotonic = monotonic
 
@@ -56,8 +62,10 @@ class Follower:
             if self._monotonic() - began > PATIENCE:
                 raise Refusal("unavailable", retry_after=LOOK)
             await self._look()
-            # How far it has come is told by nobody who could not be missed: the ledger is looked at.
-            await asyncio.sleep(LOOK)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._news.wait()
+            self._news.clear()
             fresh = await self._read()
             if fresh is None:
                 raise Refusal("gone")
@@ -91,13 +99,21 @@ async def send(
         response = failure(refusal)
         response.headers["Content-Range"] = f"bytes */{upload.size}"
         return response
-    watch = Watch(call.services, call.me)
-    follower = Follower(upload, read, watch.look, call.services.environment.monotonic)
     if part.first == part.end:
         return web.Response(headers=answers.headers(upload, part, None, attachment=True))
+    with call.services.news.of(upload.id) as news:
+        watch = Watch(call.services, call.me)
+        follower = Follower(upload, read, news, watch.look, call.services.environment.monotonic)
+        return await _streamed(call, follower, part, watch, attachment=attachment)
+
+
+async def _streamed(
+    call: Call[Any, Any], follower: Follower, part: answers.Part, watch: Watch, *, attachment: bool
+) -> web.StreamResponse:
+    request = call.request
     await follower.beyond(part.first)
     try:
-        blob = await asyncio.to_thread(call.services.blobs.open, upload.id)
+        blob = await asyncio.to_thread(call.services.blobs.open, follower.upload.id)
     except FileNotFoundError as error:
         # Cancelled or collected a moment ago.
         raise Refusal("gone") from error
@@ -108,7 +124,7 @@ async def send(
         await answer.prepare(request)
         try:
             await _written(answer, blob, part, follower, watch)
-        except (Refusal, TimeoutError):
+        except (Refusal, OSError):
             # The head has promised more: only a connection that breaks says that it did not come.
             if request.transport is not None:
                 request.transport.abort()

@@ -6,9 +6,9 @@ from protocols.errors import Refusal
 from protocols.files import UploadState
 from protocols.mail import Command
 from web.asking import R, ask
+from web.files_news import OWNER
 from web.routing import Call
 
-OWNER: Final = "file_chunker"
 ENDED: Final = frozenset({"failed", "cancelled", "expired"})
 """States in which there are no bytes any more."""
 

@@ -8,7 +8,7 @@ from protocols.errors import Refusal
 from protocols.files import Append, Appended, CommitPieces, LeaveUpload, Opened, OpenUpload, UploadState
 from web.asking import AGAIN
 from web.files_body import Body
-from web.files_finding import OWNER
+from web.files_news import OWNER
 from web.files_tus import Portion, beyond
 from web.files_watch import Watch
 from web.routing import Call

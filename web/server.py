@@ -29,6 +29,7 @@ from web.authentication import Authenticator
 from web.cookies import Cookies
 from web.counters import Counters
 from web.dispatch import failure
+from web.files_news import FileNews
 from web.hub import Hub
 from web.limits import Limits
 from web.ops.desk import make_desk
@@ -223,6 +224,7 @@ def make_services(environment: Environment, post: Post) -> Services:
         notifier=notifier,
         files=Reader(FILES, databases),
         blobs=DirectoryBlobs(environment.paths.blobs),
+        news=FileNews(),
         hub=hub,
         limits=Limits(settings.limits),
         cookies=cookies,

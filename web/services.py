@@ -13,6 +13,7 @@ from storage.router import RouterUnit
 from web.authentication import Authenticator
 from web.cookies import Cookies
 from web.counters import Counters
+from web.files_news import FileNews
 from web.hub import Hub
 from web.limits import Limits
 from web.ops.desk import Desk
@@ -23,7 +24,10 @@ from web.security import Security
 
 @dataclass(frozen=True)
 class Services:
-    """`auth` to `files` read the owners' databases, and `blobs` is only read from; what changes data goes by `post`."""
+    """`auth` to `files` read the owners' databases, and `blobs` is only read from; what changes data goes by `post`.
+
+    `news` tells of files that come in.
+    """
 
     environment: Environment
     post: Post
@@ -33,6 +37,7 @@ class Services:
     notifier: Reader[NotifierUnit]
     files: Reader[FilesUnit]
     blobs: Blobs
+    news: FileNews
     hub: Hub
     limits: Limits
     cookies: Cookies

@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from protocols.errors import Refusal
 from protocols.files import PIECE_BYTES, UploadState
+from protocols.frames import FileFrame
+from protocols.mail import FrontItem, Push, PushBatch
 from tests.support.uploads import upload
 from tests.support.virtual_time import run_virtually
 from web.files_download import LOOK, PATIENCE, Follower, handed_out
+from web.files_news import FileNews
 
 SIZE = PIECE_BYTES * 3
 
@@ -54,7 +58,7 @@ def follow(states: Sequence[UploadState | None], beyond: int) -> tuple[int | str
             return None
 
         try:
-            found: int | str = await Follower(states[0], read, look, loop.time).beyond(beyond)
+            found: int | str = await Follower(states[0], read, asyncio.Event(), look, loop.time).beyond(beyond)
         except Refusal as refusal:
             found = refusal.code
         return found, loop.time() - began
@@ -86,3 +90,30 @@ def test_patience_ends() -> None:
     found, after = follow([at(0)], 0)
     assert found == "unavailable"
     assert after == pytest.approx(PATIENCE, abs=2 * LOOK)
+
+
+async def test_news_of_a_file_wakes_those_who_wait_for_it() -> None:
+    news = FileNews()
+    frame = msgspec.json.encode(FileFrame(id="u", state="open", offset=5, size=10))
+    pushes: list[FrontItem] = [Push(to=["ann"], frame=b"nonsense"), Push(to=["ann"], frame=frame)]
+    with news.of("u") as mine, news.of("other") as others:
+        news.receive(PushBatch(source="router", incarnation="1", number=1, items=pushes))
+        assert not mine.is_set()
+        news.receive(PushBatch(source="file_chunker", incarnation="1", number=1, items=pushes))
+        assert (mine.is_set(), others.is_set()) == (True, False)
+    assert news._waiting == {}
+
+
+async def test_who_follows_looks_as_soon_as_there_is_news() -> None:
+    news = asyncio.Event()
+    states = iter([at(PIECE_BYTES)])
+
+    async def read() -> UploadState | None:
+        return next(states)
+
+    async def look() -> None:
+        news.set()
+
+    # A clock that stands still: nothing but the news can have brought it on.
+    assert await Follower(at(0), read, news, look, lambda: 0.0).beyond(0) == PIECE_BYTES
+    assert not news.is_set()
