@@ -53,7 +53,8 @@ class Following:
             with tx.savepoint():
                 effects = self._step(tx, source, now)
         except Refusal as refusal:
-            self._trouble(source, str(refusal))
+            # On a new installation the others may be a moment from their first start.
+            self._trouble(source, str(refusal), logging.WARNING if tx.cursors.of(source) else logging.INFO)
             return ()
         except Exception as error:
             if not tx.connection.in_transaction:
@@ -115,10 +116,10 @@ class Following:
     def _relations(self, tx: NotifierUnit, place: Place, now: int) -> tuple[int, list[Effect]]:
         return relations.follow(tx, self._presence, place, now)
 
-    def _trouble(self, source: str, text: str) -> bool:
+    def _trouble(self, source: str, text: str, level: int = logging.WARNING) -> bool:
         """Say it once; returns whether it was said before."""
         said = self._troubles.get(source) == text
         if not said:
-            log.warning("%s is not followed for now: %s", source, text)
+            log.log(level, "%s is not followed for now: %s", source, text)
         self._troubles[source] = text
         return said

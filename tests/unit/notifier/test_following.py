@@ -173,6 +173,17 @@ async def test_one_that_cannot_be_read_holds_up_no_other_and_is_said_once(
     assert kinds(await office.notices(CAT)) == [("request", DAN, False)]
 
 
+async def test_that_an_owner_was_never_there_yet_is_no_warning(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    (office.house.databases / "file_chunker.db").unlink()
+    await office.database.run(lambda tx: tx.connection.execute("DELETE FROM cursor WHERE source = 'file_chunker'"))
+    with caplog.at_level(logging.INFO):
+        await office.look()
+    levels = [line.levelno for line in caplog.records if "file_chunker is not followed" in line.getMessage()]
+    assert levels == [logging.INFO]
+
+
 async def test_a_step_that_fails_half_way_leaves_nothing_and_is_done_again(
     office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
