@@ -236,6 +236,13 @@ async def test_a_body_with_a_checksum_that_is_cut_off_leaves_nothing(
     assert await tus.content(path) == CONTENT
 
 
+async def test_who_asks_first_is_told_to_go_on(tus: Tus, bob: Person) -> None:
+    path = await tus.created(bob, 10)
+    answer = await tus.patch(path, 0, b"0123456789", Expect="100-continue")
+    assert (answer.status, answer.offset) == (204, 10)
+    assert await tus.content(path) == b"0123456789"
+
+
 async def cut_off(house: House, person: Person, path: str, body: bytes, *, length: int, more: str = "") -> None:
     """A PATCH whose connection ends in the middle of its body."""
     writer = await half_sent(house, person, path, body, length=length, more=more)
