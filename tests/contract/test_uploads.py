@@ -8,28 +8,11 @@ import pytest
 from msgspec import structs
 
 from protocols.files import UploadState
-from storage.file_uploads import Total, Upload, Uploads
+from storage.file_uploads import Total, Uploads
 from storage.journal import Journal
 from storage.migrate import migrate
 from tests.support.people import ANN, BOB
-
-
-def upload(id: str = "u1", **fields: object) -> Upload:  # noqa: A002
-    first = Upload(
-        id=id,
-        owner=ANN,
-        recipient=BOB,
-        name="a.txt",
-        type="text/plain",
-        size=100,
-        offset=0,
-        generation=0,
-        state="open",
-        created=1,
-        expires=50,
-        change=0,
-    )
-    return structs.replace(first, **fields)
+from tests.support.uploads import upload
 
 
 class UploadsContract:
