@@ -19,6 +19,9 @@ run: setup ## set up if needed, start everything, print the address; Ctrl-C stop
 # Several workers share the processors, so every deadline of a test is stretched; none is waited for in full unless
 # the test fails.
 test: export PARLEY_TEST_SCALE ?= 3
+# Tests start hundreds of processes. Where nothing is kept compiled, each would compile all that it imports: a second
+# of a processor for a front.
+test: export PYTHONDONTWRITEBYTECODE =
 test: setup-dev ## set up if needed and run every test; ARGS= goes to pytest
 	@.venv/bin/python -m pytest -n 5 --dist loadfile $(ARGS)
 
