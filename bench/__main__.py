@@ -1,6 +1,6 @@
 """`python -m bench [PART ...]`: measure throw-away installations, each figure beside what the machine can do at best.
 
-Parts: limits, pair, pairs, sockets, offline; and growth, which takes minutes and is done only when it is named.
+Parts: limits, pair, pairs, sockets, offline, files; and growth, which takes minutes and is done only when it is named.
 """
 
 import argparse
@@ -34,6 +34,7 @@ def main() -> int:
         history=args.history,
         contacts=args.contacts,
         workers=args.workers,
+        file_mib=args.file_mib,
         bare=args.bare,
         together=args.together,
         profile=args.profile,
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--waiting", type=_numbers, default=(1_000, 20_000), help="messages for who was offline")
     parser.add_argument("--history", type=_numbers, default=(10_000, 1_000_000, 5_000_000), help="stored messages")
     parser.add_argument("--contacts", type=_numbers, default=(10, 1_000), help="contacts of each person of the pairs")
+    parser.add_argument("--file-mib", type=int, default=256, help="MiB of a file; 2048 for what memory it takes")
     parser.add_argument("--workers", type=int, default=2, help="processes of the load generator")
     parser.add_argument("--together", action="store_true", help="sockets and chats on one installation: quicker")
     parser.add_argument("--profile", type=Path, metavar="FOLDER", help="look where the actors' time goes, by py-spy")

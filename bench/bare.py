@@ -4,6 +4,7 @@
 
 echo: a socket server that answers and forwards by itself; shows what the load generator can do.
 hop: takes from a queue, and tells how long each message was on its way.
+files: takes bodies and writes them to disk, and gives them back.
 front, store: client -> socket process -> broker -> one commit a batch -> broker -> socket process -> client. Batches
 form by themselves, as ours do. No contacts, receipts, sessions, limits, nor any care for what fails.
 """
@@ -11,6 +12,7 @@ form by themselves, as ours do. No contacts, receipts, sessions, limits, nor any
 import asyncio
 import contextlib
 import json
+import os
 import sqlite3
 import sys
 import time
@@ -18,7 +20,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import aiormq
 import msgspec
@@ -30,6 +32,7 @@ from pamqp.commands import Basic
 
 from bench.wire import Wire, server
 from protocols import frames
+from protocols.files import PIECE_BYTES
 from protocols.values import conversation_of, rfc3339
 
 MAILBOX: Final = "parley.bench.store"
@@ -304,6 +307,54 @@ def _commit(database: sqlite3.Connection, rows: list[tuple[str, int, str, str, s
     database.execute("COMMIT")
 
 
+# The one for files.
+
+
+async def files(arguments: Arguments) -> None:
+    """PATCH /SYNC/NAME writes a body at Upload-Offset, GET gives the file back; `file` names the folder.
+
+    SYNC is "end" for one fsync of each body, "piece" for one fdatasync of each 256 KiB.
+    """
+    folder = Path(arguments.file)
+
+    async def take(request: web.Request) -> web.Response:
+        with (folder / request.match_info["name"]).open("ab") as file:
+            file.truncate(int(request.headers["Upload-Offset"]))
+            request.content.set_read_chunk_size(PIECE_BYTES)
+            if request.match_info["sync"] == "end":
+                async for some in request.content.iter_any():
+                    file.write(some)
+                file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())
+            else:
+                piece = bytearray()
+                async for some in request.content.iter_any():
+                    piece += some
+                    if len(piece) >= PIECE_BYTES:
+                        await asyncio.to_thread(_synced, file, piece)
+                        piece = bytearray()
+                await asyncio.to_thread(_synced, file, piece)
+            return web.Response(status=204, headers={"Upload-Offset": str(file.tell())})
+
+    async def give(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(folder / request.match_info["name"])
+
+    app = web.Application()
+    app.router.add_patch("/{sync}/{name}", take)
+    app.router.add_get("/{sync}/{name}", give)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", arguments.port, shutdown_timeout=1).start()
+    await _until_told_to_end()
+    await runner.cleanup()
+
+
+def _synced(file: BinaryIO, piece: bytearray) -> None:
+    file.write(piece)
+    file.flush()
+    os.fdatasync(file.fileno())
+
+
 # For all.
 
 
@@ -328,7 +379,7 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-ROLES: Final = {"echo": echo, "hop": hop, "front": front, "store": store}
+ROLES: Final = {"echo": echo, "hop": hop, "files": files, "front": front, "store": store}
 
 
 def main() -> None:

@@ -66,6 +66,15 @@ def with_ratios(figures: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
+def with_bare_handler(figures: dict[str, Any]) -> dict[str, Any]:
+    """Set beside each transfer how much of the plain handler's speed it has: of the one that syncs each piece, too."""
+    for ours, bare in HANDLERS:
+        if ours in figures and bare in figures:
+            share = figures[ours]["mb_a_second"] / max(1, figures[bare]["mb_a_second"])
+            figures[ours]["of_bare_handler"] = round(share, 2)
+    return figures
+
+
 def with_stages(figures: dict[str, Any]) -> dict[str, Any]:
     """Add what one message's way is made of: the medians of the limits that it meets, and what remains for us."""
     if not all(name in figures for name, _ in STAGES) or "one pair" not in figures:
@@ -82,6 +91,11 @@ STAGES = (
     ("bare AMQP hop, transient", "router to front"),
 )
 
+
+HANDLERS = (
+    ("one upload", "bare handler, fdatasync of each piece: one upload"),
+    ("one download", "bare handler, sendfile: one download"),
+)
 
 BARE = "bare loop: "
 

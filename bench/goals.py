@@ -27,6 +27,10 @@ GOALS = (
     Goal("5000 idle sockets", "opened_a_second", 1_000),
     Goal("offline, 1000 waiting", "seconds", 0.1, most=True),
     Goal("offline, 20000 waiting", "seconds", 2.0, most=True),
+    Goal("one upload", "mb_a_second", 150),
+    Goal("one upload", "memory_growth_mib", 64, most=True),
+    Goal("one download", "mb_a_second", 500),
+    Goal("text beside four uploads", "p99_of_alone", 2.0, most=True),
 )
 
 FLAT = 0.8

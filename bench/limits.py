@@ -135,6 +135,14 @@ async def bare_loop(fleet: Fleet, url: str, folder: Path, broker: int, fronts: i
         yield Place(port, _members(fleet, broker=proc.session_members(broker), store=[store.pid], **pids))
 
 
+@contextlib.asynccontextmanager
+async def bare_files(folder: Path) -> AsyncIterator[tuple[int, int]]:
+    """A plain handler that writes what it is sent into that folder: (port, pid)."""
+    port = free_port()
+    async with _program("files", Arguments(port=port, file=str(folder))) as program:
+        yield port, program.pid
+
+
 def strangers(pairs: int) -> list[tuple[Guest, Guest]]:
     """People of a bare program, which takes whatever token for a name."""
     mark = f"{time.time_ns():x}"

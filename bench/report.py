@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from bench.figures import Figures, merged, spans, with_ratios, with_stages
+from bench.figures import Figures, merged, spans, with_bare_handler, with_ratios, with_stages
 from bench.goals import verdicts
 from drill.installation import ROOT
 
@@ -50,7 +50,7 @@ def versions() -> dict[str, str]:
 
 def report(runs: Sequence[Figures], *, before: Sequence[float], after: Sequence[float]) -> dict[str, Any]:
     """All of it. With several runs `figures` are the medians, and `spans` the smallest and the largest."""
-    counted = [with_stages(with_ratios(dict(run))) for run in runs]
+    counted = [with_stages(with_ratios(with_bare_handler(dict(run)))) for run in runs]
     figures = merged(counted)
     return {
         "command": " ".join(["python -m bench", *sys.argv[1:]]),

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bench.chat import Pairs, many_pairs, one_pair
 from bench.figures import BARE
+from bench.files import AT_ONCE, MIB, bare_transfers, beside_text, transfers, uncapped
 from bench.fleet import Fleet, running_fleet
 from bench.growth import grown
 from bench.guests import GuestBook
@@ -18,17 +19,18 @@ from bench.offline import absent, come_back
 from bench.orders import Guest
 from bench.sockets import idle_sockets
 
-PARTS = ("limits", "pair", "pairs", "sockets", "offline", "growth")
-CHATS = frozenset({"limits", "pair", "pairs"})
+PARTS = ("limits", "pair", "pairs", "sockets", "offline", "files", "growth")
+CHATS = frozenset({"limits", "pair", "pairs", "files"})
 WAITS = frozenset({"sockets", "offline"})
-USUAL = ("limits", "pair", "pairs", "sockets", "offline")
+USUAL = ("limits", "pair", "pairs", "sockets", "offline", "files")
 ALONE_SECONDS = 4.0
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """What to measure. `bare`: whether the chats are held against a bare loop of the same hops and commits.
 
-    `together`: all on one installation, which is quicker, and what comes first leaves its traces.
+    `together`: all on one installation, which is quicker: what comes first leaves its traces, and files come in under
+    the cap that an installation has by default.
     `profile`: the folder for what py-spy sees of the actors while many pairs type, a folder for each number of
     outstanding messages; it takes processor time of its own.
     """
@@ -44,16 +46,22 @@ class Wanted(Struct, frozen=True, kw_only=True):
     history: tuple[int, ...]
     contacts: tuple[int, ...]
     workers: int
+    file_mib: int
     bare: bool = True
     together: bool = False
     profile: Path | None = None
 
 
 class _Cast(Struct, frozen=True):
-    """Who chats: one pair by itself, and many for each number of outstanding messages."""
+    """Who chats: one pair by itself, and many for each number of outstanding messages.
+
+    Two pairs chat without and with others beside them who send files.
+    """
 
     pair: tuple[Guest, Guest]
     crowds: Mapping[int, Pairs]
+    talkers: tuple[tuple[Guest, Guest], tuple[Guest, Guest]]
+    senders: Pairs
 
 
 async def measure(wanted: Wanted) -> dict[str, Any]:
@@ -65,6 +73,10 @@ async def measure(wanted: Wanted) -> dict[str, Any]:
         for number, group in enumerate(groups):
             if parts := wanted.parts & group:
                 figures |= await _measure(Path(folder, str(number)), wanted, parts)
+        if "files" in wanted.parts:
+            figures |= await bare_transfers(Path(folder, "bare"), wanted.file_mib * MIB)
+            if not wanted.together:
+                figures |= await uncapped(Path(folder, "uncapped"), wanted.file_mib * MIB)
     if "growth" in wanted.parts:
         figures |= await _growth(wanted)
     return figures
@@ -76,6 +88,8 @@ async def _measure(folder: Path, wanted: Wanted, parts: frozenset[str]) -> dict[
     cast = _Cast(
         book.pairs(installation, 1)[0],
         {outstanding: book.pairs(installation, wanted.pairs) for outstanding in wanted.outstanding},
+        (book.pairs(installation, 1)[0], book.pairs(installation, 1)[0]),
+        book.pairs(installation, AT_ONCE),
     )
     guests = book.invite(installation, wanted.sockets) if "sockets" in parts else []
     away = [await absent(installation, book, waiting) for waiting in wanted.waiting if "offline" in parts]
@@ -95,7 +109,7 @@ async def _chats(folder: Path, house: House, fleet: Fleet, wanted: Wanted, cast:
     figures: dict[str, Any] = {"start": {"seconds_to_ready": round(house.seconds_to_ready, 2), **await house.memory()}}
     if "limits" in wanted.parts:
         figures |= await _limits(folder, house, fleet, wanted)
-    if wanted.bare:
+    if wanted.bare and wanted.parts & {"pair", "pairs"}:
         figures |= await _bare_chats(folder, house, fleet, wanted)
     if "pair" in wanted.parts:
         figures["one pair"] = await one_pair(fleet, house.place(fleet), cast.pair, wanted.messages)
@@ -104,6 +118,12 @@ async def _chats(folder: Path, house: House, fleet: Fleet, wanted: Wanted, cast:
             name = f"{wanted.pairs} pairs x {outstanding}"
             place = house.place(fleet, profile=wanted.profile and wanted.profile / str(outstanding))
             figures[name] = await many_pairs(fleet, place, crowd, outstanding, wanted.seconds)
+    if "files" in wanted.parts:
+        figures["text beside four uploads"] = await beside_text(
+            fleet, house, cast.talkers, cast.senders, wanted.messages
+        )
+        if wanted.together:
+            figures |= await transfers(house, cast.senders, wanted.file_mib * MIB)
     return {**figures, "after the chats": await house.memory()}
 
 

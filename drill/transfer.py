@@ -10,8 +10,11 @@ import hashlib
 import http.client
 import json
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from http import HTTPStatus
+from typing import Any, Self, TypeVar
 
 from msgspec import Struct
 
@@ -25,7 +28,20 @@ WITHIN = 30.0
 
 FILES = "/api/v1/files"
 
+AGAIN = frozenset(
+    {
+        HTTPStatus.CONFLICT,
+        HTTPStatus.LOCKED,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.INSUFFICIENT_STORAGE,
+    }
+)
+"""After these a client of tus asks how far it has come, and goes on from there."""
+PAUSE = 0.05
+
 Buffer = bytes | memoryview
+T = TypeVar("T")
 
 
 class Answer(Struct, frozen=True):
@@ -129,7 +145,7 @@ class Transfer:
     ) -> Answer:
         """As `fetch`, of any path."""
         response = self._send("GET", path, headers or {}, None)
-        if response.status >= http.client.MULTIPLE_CHOICES:
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise _refused(response.status, self._read(response))
         buffer = memoryview(bytearray(CHUNK))
         expected = int(response.headers["Content-Length"])
@@ -158,7 +174,7 @@ class Transfer:
         """One request. Raises HttpError for what is refused, OSError for everything else."""
         response = self._send(method, path, headers or {}, body)
         answer = Answer(response.status, _headers(response), self._read(response))
-        if answer.status >= http.client.MULTIPLE_CHOICES:
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise _refused(answer.status, answer.body)
         return answer
 
@@ -185,6 +201,24 @@ class Transfer:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise _broken(error) from error
+
+
+def insist(step: Callable[[], T], within: float = WITHIN) -> T:
+    """What a step comes to; it is made again while it is refused for now, or its connection breaks.
+
+    Raises what it raised last when `within` seconds are over, and at once what is refused for good.
+    """
+    deadline, pause = time.monotonic() + within, threading.Event()
+    while True:
+        try:
+            return step()
+        except HttpError as error:
+            if error.status not in AGAIN or time.monotonic() > deadline:
+                raise
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        pause.wait(PAUSE)
 
 
 def chunks(data: Buffer) -> Iterable[memoryview]:

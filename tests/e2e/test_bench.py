@@ -32,7 +32,7 @@ def bench(tmp_path: Path, arguments: Sequence[str]) -> tuple[dict[str, Any], str
 
 def test_it_measures_every_part_beside_its_limits(tmp_path: Path) -> None:
     few = ["--messages", "20", "--pairs", "2", "--outstanding", "3", "--seconds", "0.4"]
-    waits = ["--sockets", "60", "--calm", "0.2", "--waiting", "500"]
+    waits = ["--sockets", "60", "--calm", "0.2", "--waiting", "500", "--file-mib", "8"]
     report, printed = bench(tmp_path, ["--together", *few, *waits])
     figures = report["figures"]
     for name in ("bare WebSocket echo", "bare AMQP hop", "bare commit with fsync", "bare loop: one pair", "one pair"):
@@ -49,4 +49,13 @@ def test_it_measures_every_part_beside_its_limits(tmp_path: Path) -> None:
     assert figures["60 idle sockets"]["opened_a_second"] > 0
     assert sum(figures["60 idle sockets"]["sockets_of"].values()) == 60
     assert figures["offline, 500 waiting"]["pages"] == 3
-    assert {goal["goal"].partition(":")[0] for goal in report["goals"]} == {"one pair"}
+    for name in ("fsync at the end", "fdatasync of each piece"):
+        assert figures[f"bare handler, {name}: one upload"]["mb_a_second"] > 0
+    for name in ("one upload", "one upload in pieces of 4 MiB", "four uploads at once", "one download"):
+        assert figures[name]["mb_a_second"] > 0
+    assert figures["one upload"]["of_bare_handler"] > 0
+    assert {"broker", "file_chunker", "front.1"} <= set(figures["one upload"]["peak_mib"])
+    assert figures["text beside four uploads"]["p99_of_alone"] > 0
+    assert figures["text beside four uploads"]["mb_a_second"] > 0
+    files = {"one upload", "one download", "text beside four uploads"}
+    assert {goal["goal"].partition(":")[0] for goal in report["goals"]} == {"one pair", *files}

@@ -16,13 +16,13 @@ from msgspec import structs
 
 from drill.installation import Installation
 from drill.person import HttpError, Person
-from drill.transfer import FILES, Transfer, checksum
+from drill.transfer import FILES, Transfer, checksum, insist
 from storage.blobs import DirectoryBlobs
 from tests.soak.file_kills import Arrived, Look, Sent, figure, look
 from tests.soak.files import OTHERS, Break, Outcome, figures, interrupted, piece_of, plan
 from tests.support.needs import is_root, lacking
 from tests.support.small_disk import SmallDisk, why_not
-from tests.support.uploading import Disk, Uploader, insist, noise
+from tests.support.uploading import Disk, Uploader, noise
 from tests.support.waiting import eventually, eventually_sync
 
 pytestmark = pytest.mark.e2e

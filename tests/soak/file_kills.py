@@ -19,13 +19,13 @@ from msgspec import Struct
 from drill.installation import Installation, running_installation
 from drill.person import HttpError, Person
 from drill.report import spread
-from drill.transfer import Transfer
+from drill.transfer import Transfer, insist
 from storage.blobs import DirectoryBlobs
 from tests.soak.figures import Figure
 from tests.soak.files import QUICK
 from tests.soak.killing import Tell
 from tests.soak.remains import copied, standing_still
-from tests.support.uploading import Disk, Uploader, insist, noise
+from tests.support.uploading import Disk, Uploader, noise
 from tests.support.waiting import eventually
 
 WRITERS = 4

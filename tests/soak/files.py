@@ -18,14 +18,14 @@ from msgspec import Struct
 from drill.installation import Installation, running_installation
 from drill.person import HttpError, Person
 from drill.report import Spread, spread
-from drill.transfer import PIECE, Transfer
+from drill.transfer import PIECE, Transfer, insist
 from drill.waiting import end_all
 from tests.chaos import evidence
 from tests.soak.figures import Figure, within
 from tests.soak.killing import Tell
 from tests.support.connections import holder
 from tests.support.proxy import Link, Proxy, running_proxy
-from tests.support.uploading import CHUNK, Disk, Uploader, insist, noise
+from tests.support.uploading import CHUNK, Disk, Uploader, noise
 from tests.support.waiting import SCALE, eventually
 
 Kind = Literal[

@@ -7,50 +7,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http import HTTPStatus
-from typing import TypeVar
 
 from drill.person import HttpError
-from drill.transfer import PIECE, Transfer
+from drill.transfer import AGAIN, PAUSE, PIECE, Transfer
 from settings import Paths
 from storage.blobs import DirectoryBlobs
 from storage.file_uploads import ENDED
 from storage.files import FILES
 from storage.sibling import Sibling
-from tests.support.waiting import SCALE, eventually_sync
-
-T = TypeVar("T")
+from tests.support.waiting import SCALE
 
 CHUNK = 64 * 1024
-PAUSE = 0.05
-AGAIN = frozenset(
-    {
-        HTTPStatus.CONFLICT,
-        HTTPStatus.LOCKED,
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.INSUFFICIENT_STORAGE,
-    }
-)
-"""After these a client of tus asks how far it has come, and goes on from there."""
-
-
-def insist(step: Callable[[], T], within: float = 30.0) -> T:
-    """What a step comes to; it is made again while it is refused for now, or its connection breaks."""
-
-    def made() -> tuple[T] | None:
-        try:
-            return (step(),)
-        except HttpError as error:
-            if error.status not in AGAIN:
-                raise
-        except OSError:
-            pass
-        return None
-
-    result = eventually_sync(made, within)
-    assert result is not None
-    return result[0]
 
 
 class Disk:

@@ -1,6 +1,6 @@
 """Percentiles, medians over runs, ratios to bare loops, and verdicts on goals."""
 
-from bench.figures import merged, milliseconds, spans, with_ratios, with_stages
+from bench.figures import merged, milliseconds, spans, with_bare_handler, with_ratios, with_stages
 from bench.goals import verdicts
 from bench.profiling import summary
 
@@ -60,3 +60,10 @@ def test_a_profile_counts_a_function_that_calls_itself_once() -> None:
     whole = text[text.index("with all that it calls, of 4 looks") :]
     assert whole[1].split() == ["100.0", "%", "run", "(a.py)"]
     assert whole[2].split() == ["75.0", "%", "work", "(b.py)"]
+
+
+def test_files_are_held_against_a_plain_handler() -> None:
+    bare = {"bare handler, fdatasync of each piece: one upload": {"mb_a_second": 400.0}}
+    figures = with_bare_handler({**bare, "one upload": {"mb_a_second": 160.0}, "one download": {"mb_a_second": 900.0}})
+    assert figures["one upload"]["of_bare_handler"] == 0.4
+    assert figures["one download"] == {"mb_a_second": 900.0}
