@@ -41,6 +41,7 @@ export class Sending {
     this.running = new Map();
     this.digests = new Map();
     this.told = new Map();
+    this.closed = false;
     this.store.listen((topic) => {
       if (topic === "actors") this.world();
     });
@@ -138,9 +139,13 @@ export class Sending {
     else this.client.discard(upload.clientId);
   }
 
-  /** What failed for good once more, as a message of its own. */
+  /** What failed for good once more; as a message of its own when the former one was sent. */
   retry(key) {
     const upload = this.uploads.find(key);
+    if (upload && this.client.outbox.find(upload.clientId)) {
+      this.client.retry(upload.clientId);
+      return;
+    }
     const file = upload && this.files.get(upload.clientId);
     const conversation = upload && this.store.get(upload.conversation);
     if (!file || !conversation) return;
@@ -185,9 +190,8 @@ export class Sending {
   withdraw(upload, entry) {
     const { id } = upload;
     this.uploads.settle(upload, "failed", entry.code);
-    this.running.get(upload.clientId)?.abort();
     if (id) this.uploader.cancel(id).catch(() => {});
-    this.changed(upload);
+    this.ended(upload);
   }
 
   again(upload, former, entry) {
@@ -229,18 +233,15 @@ export class Sending {
 
   /** Uploads that no living tab looks after go on here. */
   async adopt() {
-    for (const record of await this.kept.adopt()) {
-      if (!this.uploads.find(record.client_id)) await this.take(record);
-    }
+    const known = await this.kept.adopt((record) => this.take(record));
     for (const entry of this.client.outbox.entries) {
-      if (entry.kind !== "send" || entry.state !== "held") continue;
-      const upload = this.uploads.find(entry.client_id) ?? this.orphan(entry);
-      if (upload.id) this.steps.release(upload);
+      const waits = entry.kind === "send" && entry.state === "held";
+      if (waits && !known.has(entry.client_id) && !this.uploads.find(entry.client_id)) this.orphan(entry);
     }
-    this.pump();
   }
 
   async take({ client_id: clientId, person, handle = null, blob = null, preview = null, ...fields }) {
+    if (this.uploads.find(clientId)) return;
     const upload = this.uploads.add({ ...fields, clientId, offset: null, lacks: "file" });
     if (upload.unwanted) upload.end = "cancelled";
     this.handles.set(clientId, handle);
@@ -248,7 +249,11 @@ export class Sending {
     this.portraits.set(clientId, Promise.resolve({ width, height, preview }));
     if (blob) this.attach(upload, blob);
     else if (handle && !upload.end) await this.reach(upload, false);
+    // Its message was in the other tab's hands as well.
+    await this.client.adopt();
+    if (upload.id) this.steps.release(upload, preview !== null);
     this.changed(upload);
+    this.pump();
   }
 
   /** A message whose upload was not written down before the browser crashed: all that is known of its file is its size. */
@@ -261,10 +266,9 @@ export class Sending {
   /** The file behind its handle, when it may be read and is still what it was. `ask` within a click only. */
   async reach(upload, ask) {
     const { file, lacks } = await behind(this.handles.get(upload.clientId), ask);
-    upload.lacks = lacks;
-    if (!file) return;
-    if (await this.isSame(upload, file).catch(() => false)) this.attach(upload, file);
-    else upload.lacks = "file";
+    const same = file && (await this.isSame(upload, file).catch(() => false));
+    if (same) this.attach(upload, file);
+    else upload.lacks = lacks || "file";
   }
 
   async isSame(upload, file) {
@@ -330,6 +334,7 @@ export class Sending {
   // Steps
 
   pump() {
+    if (this.closed) return;
     const now = Date.now();
     for (const { upload, step } of this.uploads.take(now)) this.run(upload, step);
     clearTimeout(this.timer);
@@ -358,7 +363,8 @@ export class Sending {
     if (!known && !(error instanceof Unreachable) && !signal.aborted) console.error(error);
     const code = signal.aborted ? "aborted" : known ? error.code : "";
     const creating = upload.busy === "create";
-    if (upload.busy === "send" && !known && !signal.aborted && !(await readable(this.files.get(upload.clientId)))) upload.lacks = "file";
+    // A file that was changed since it was chosen breaks off like a connection.
+    if (upload.busy === "send" && code === "" && !(await readable(this.files.get(upload.clientId)))) upload.lacks = "file";
     this.uploads.refused(upload, { code, retryAfter: error.retryAfter }, Date.now(), Math.random);
     if (creating && upload.end === "failed") this.client.refuse(upload.clientId, error.code, error.message);
   }
@@ -387,7 +393,7 @@ export class Sending {
   async close(clear) {
     clearTimeout(this.timer);
     for (const stop of [...this.running.values(), ...this.digests.values()]) stop.abort();
-    this.pump = () => {};
+    this.closed = true;
     if (clear) await this.kept.clear();
   }
 }

@@ -7,7 +7,8 @@
  * among pause, resume, retry, choose, cancel and download, in the order in which they stand.
  */
 export function cardOf({ own, transfer, local, down }) {
-  if (own && local && !transfer.settled) return sending(local, transfer);
+  // What failed here can be sent once more.
+  if (own && local && (!transfer.settled || local.state === "failed")) return sending(local, transfer);
   return told(own, transfer, down);
 }
 

@@ -33,7 +33,9 @@ export class Kept {
   constructor(person) {
     this.person = person;
     this.database = opened().catch(() => null);
+    // Those that this tab looks after, or will once another tab is gone.
     this.mine = new Map();
+    this.adopted = false;
   }
 
   async store(mode) {
@@ -70,45 +72,55 @@ export class Kept {
     this.release(clientId);
   }
 
-  release(clientId) {
-    this.mine.get(clientId)?.();
-    this.mine.delete(clientId);
-  }
-
-  /** Records that no living tab looks after; from now on this one does. */
-  async adopt() {
+  /**
+   * `take(record)` gets each that no living tab looks after, now or when the tab that does is gone; from then on this one
+   * does. Resolves with the client_ids of all that there are.
+   */
+  async adopt(take) {
     const store = await this.store("readonly");
-    if (!store) return [];
-    const keys = await finished(store.index("person").getAllKeys(this.person));
-    const found = [];
-    for (const key of keys) {
-      const [, clientId] = key;
-      if (this.mine.has(clientId) || !(await this.hold(clientId))) continue;
-      // Read once it is ours: the tab that had it may have ended it meanwhile.
-      const record = await finished((await this.store("readonly")).get(key));
-      if (record) found.push(record);
-      else this.release(clientId);
+    const keys = store ? await finished(store.index("person").getAllKeys(this.person)) : [];
+    // Without locks nobody knows which tabs live: then only what a page finds as it begins is its own.
+    const all = navigator.locks || !this.adopted ? keys : [];
+    this.adopted = true;
+    for (const [, clientId] of all) {
+      if (!this.mine.has(clientId)) this.inherit(clientId, take);
     }
-    return found;
+    return new Set(keys.map(([, clientId]) => clientId));
   }
 
-  /** Two tabs that sent one file at once would take it from each other. Resolves with whether this one may. */
+  async inherit(clientId, take) {
+    await this.hold(clientId);
+    // Read once it is ours: the tab that had it may have ended it.
+    const store = await this.store("readonly");
+    const record = await finished(store.get([this.person, clientId]));
+    if (record) take(record);
+    else this.release(clientId);
+  }
+
+  /** Two tabs that sent one file at once would take it from each other. Resolves when it is this one's turn. */
   hold(clientId) {
-    if (this.mine.has(clientId)) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const mine = (release) => {
-        this.mine.set(clientId, release);
-        resolve(true);
-      };
-      if (!navigator.locks) mine(() => {});
-      else {
-        navigator.locks.request(`parley.upload.${clientId}`, { ifAvailable: true }, (lock) => {
-          if (lock) return new Promise((release) => mine(release));
-          resolve(false);
-          return null;
-        });
-      }
+    if (!this.mine.has(clientId)) this.mine.set(clientId, this.lock(clientId));
+    return this.mine.get(clientId).held;
+  }
+
+  lock(clientId) {
+    if (!navigator.locks) return { held: Promise.resolve(), release: () => {} };
+    const one = {};
+    const over = new Promise((release) => {
+      one.release = release;
     });
+    one.held = new Promise((held) => {
+      navigator.locks.request(`parley.upload.${clientId}`, () => {
+        held();
+        return over;
+      });
+    });
+    return one;
+  }
+
+  release(clientId) {
+    this.mine.get(clientId)?.release();
+    this.mine.delete(clientId);
   }
 
   async clear() {

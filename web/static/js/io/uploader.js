@@ -78,8 +78,10 @@ export class Uploader {
     const once = () => this.fetch(method, url, headers, body, signal);
     let answer = await once();
     if (answer.status === 401 && (await this.api.refresh(asked))) answer = await once();
+    // Read in any case: an answer that is not keeps one of the few connections to the server busy.
+    const text = await answer.text().catch(() => "");
     if (answer.ok) return answer;
-    throw errorOf(answer.status, await answer.text().catch(() => ""), (name) => answer.headers.get(name));
+    throw errorOf(answer.status, text, (name) => answer.headers.get(name));
   }
 
   async fetch(method, url, headers, body, signal) {
