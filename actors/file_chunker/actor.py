@@ -56,6 +56,7 @@ class FileChunker(Actor[FilesUnit]):
 
     name = "file_chunker"
     schema = FILES
+    hints = ("notifier",)
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

@@ -225,7 +225,8 @@ def _going_on(upload: Upload) -> Upload:
 
 def _held(upload: Upload | None, person: str, generation: int) -> Upload:
     mine = _living(_owned(upload, person))
-    if mine.generation != generation:
+    # Before the first request there is none that could send anything.
+    if generation < 1 or mine.generation != generation:
         raise Refusal("locked")
     return mine
 

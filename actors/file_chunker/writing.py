@@ -43,11 +43,14 @@ class Piece:
 
 @dataclass(slots=True, eq=False)
 class Transfer:
-    """What one request sends. `position`: the end of what is on disk and is the prefix of the file."""
+    """What one request sends: that of `generation`, None while the ledger is to be read first.
+
+    `position`: the end of what is on disk and is the prefix of the file.
+    """
 
     upload: str
     waiting: deque[Piece] = field(default_factory=deque)
-    generation: int = -1
+    generation: int | None = None
     adoption: int = 0
     position: int = 0
     touched: float = 0.0
@@ -157,11 +160,11 @@ class Writing:
             _refuse(run, refusal)
         except OSError as error:
             # What is on disk of it is unknown: the next piece finds out, from the ledger.
-            transfer.generation = -1
+            transfer.generation = None
             _refuse(run, _trouble(error))
         except Exception:
             log.exception("pieces could not be written")
-            transfer.generation = -1
+            transfer.generation = None
             _refuse(run, Refusal("internal"))
         else:
             written = Written(transfer.adoption, transfer.position)
@@ -171,13 +174,13 @@ class Writing:
 
     async def _adopt(self, transfer: Transfer, generation: int) -> None:
         """Begin with what the ledger counts, and cut off what is behind it."""
-        transfer.generation, transfer.adoption = -1, next(self._adoptions)
+        transfer.generation, transfer.adoption = None, next(self._adoptions)
         row = await self._read(transfer.upload)
         if row is None:
             raise Refusal("not_found")
         if row.state in ENDED:
             raise Refusal("gone")
-        if row.generation != generation:
+        if generation < 1 or row.generation != generation:
             raise Refusal("locked")
         if row.state == "open":
             try:
