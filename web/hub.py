@@ -57,6 +57,9 @@ class Port(Waiter, Protocol):
         What the port had told an owner of whom something was missed may never be answered.
         """
 
+    def look(self) -> None:
+        """A second has passed: time to see whether whoever is at the other end is still there."""
+
     def over(self) -> None:
         """The session has ended."""
 
@@ -129,7 +132,9 @@ class Hub:
         self._silence = BEATS_MISSED * beat
         self._born = monotonic()
         self._number = 0
-        self._people: dict[str, set[Port]] = {}
+        # Not sets, which are large while they hold one, as nearly all do.
+        self._people: dict[str, tuple[Port, ...]] = {}
+        self._ports: dict[Port, None] = {}
         self._addresses: dict[str, int] = {}
         self._told: dict[Port, set[str]] = {}
         self._waiting: dict[str, tuple[Waiter, int]] = {}
@@ -145,33 +150,34 @@ class Hub:
 
     def join(self, port: Port) -> None:
         """From now on `port` gets what is pushed to its person."""
-        self._people.setdefault(port.user, set()).add(port)
-        self._told[port] = set()
+        self._people[port.user] = (*self._people.get(port.user, ()), port)
+        self._ports[port] = None
         self.nobody.clear()
         if port.address is not None:
             self._addresses[port.address] = self._addresses.get(port.address, 0) + 1
 
     def leave(self, port: Port) -> None:
         """Forget a port and what it waits for; a second call does nothing."""
-        if port not in self._told:
+        if port not in self._ports:
             return
         self.forget(port)
-        del self._told[port]
+        del self._ports[port]
         self._due.pop(port, None)
-        ports = self._people[port.user]
-        ports.discard(port)
-        if not ports:
+        ports = tuple(one for one in self._people[port.user] if one is not port)
+        if ports:
+            self._people[port.user] = ports
+        else:
             del self._people[port.user]
         if port.address is not None:
             self._addresses[port.address] -= 1
             if not self._addresses[port.address]:
                 del self._addresses[port.address]
-        if not self._told:
+        if not self._ports:
             self.nobody.set()
 
     @property
     def ports(self) -> tuple[Port, ...]:
-        return tuple(self._told)
+        return tuple(self._ports)
 
     @property
     def waiting(self) -> int:
@@ -205,7 +211,7 @@ class Hub:
         correlation = self._correlation()
         self._teller.tell(to, command, id=id, person=port.user, correlation=correlation, after=after)
         self._waiting[correlation] = (port, ticket)
-        self._told[port].add(correlation)
+        self._told.setdefault(port, set()).add(correlation)
 
     def mention(self, to: str, command: Command[Any], *, id: str, person: str) -> None:  # noqa: A002  (as Post)
         """Tell an owner something whose outcome nobody waits for. Raises Refusal("unavailable") at the lane's bound."""
@@ -243,10 +249,8 @@ class Hub:
 
     def forget(self, port: Port) -> None:
         """Outcomes that the port waits for are no longer wanted."""
-        told = self._told[port]
-        for correlation in told:
+        for correlation in self._told.pop(port, ()):
             self._waiting.pop(correlation, None)
-        told.clear()
 
     def _correlation(self) -> str:
         self._number += 1
@@ -283,9 +287,8 @@ class Hub:
         """Pushes of `source` may have been lost, "" for any: every socket reads on from its log."""
         if source in UNSEEN:
             return
-        count = len(self._told)
-        span = min(RESYNC_SPREAD, RESYNC_STEP * count)
-        for port in self._told:
+        span = min(RESYNC_SPREAD, RESYNC_STEP * len(self._ports))
+        for port in self._ports:
             due = self._due.get(port)
             if due is not None:
                 due.add(source)

@@ -167,6 +167,8 @@ class Server:
         while True:
             await asyncio.sleep(LOOK)
             self.services.hub.look()
+            for port in self.services.hub.ports:
+                port.look()
             for look in (self._end_sessions, self._read_wishes):
                 try:
                     await look()

@@ -48,6 +48,10 @@ class Services:
     presence: Presence
     privacy: Privacy
 
+    def admit(self, person: str) -> float:
+        """0.0 when a person may send one more frame now, else the seconds until then."""
+        return self.limits.message(person, self.environment.monotonic())
+
     def gone(self, actor: str) -> bool:
         """Whether it is known that an owner will not answer now, so that nobody need wait for it.
 

@@ -7,7 +7,6 @@ at once, and frames pass at a person's rate; the one beyond is held back, and `f
 stop until there is room. Nothing is refused for being early: later commands would overtake the refused one.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, get_args
@@ -119,21 +118,47 @@ _TYPES: Final = frozenset(struct.__struct_config__.tag for struct in get_args(fr
 
 
 class Session:
-    """`window`: commands under way at most. `admit()`: 0.0 when one more frame is within the rate, else seconds.
+    """`window`: commands under way at most. `admit(person)`: 0.0 when one more frame is within the rate, else seconds.
 
-    `private()`: whether the person keeps from the others what they read.
+    `private(person)`: whether they keep from the others what they read.
     `pause`: seconds after which to call `go_on`, when it is the rate that holds a frame back; else 0.0.
     """
 
-    def __init__(self, *, window: int, admit: Callable[[], float], private: Callable[[], bool] = lambda: False) -> None:
+    __slots__ = (
+        "_admit",
+        "_admitted",
+        "_chain",
+        "_hasty",
+        "_held",
+        "_named",
+        "_person",
+        "_private",
+        "_strikes",
+        "_tickets",
+        "_under_way",
+        "_window",
+        "over",
+        "pause",
+    )
+
+    def __init__(
+        self,
+        *,
+        window: int,
+        admit: Callable[[str], float],
+        private: Callable[[str], bool] = lambda _: False,
+        person: str = "",
+    ) -> None:
         self._window = window
+        self._person = person
         self._admit = admit
         self._private = private
         self._tickets = 0
         self._under_way: dict[int, _UnderWay] = {}
         self._named: dict[str, int] = {}
-        self._chain = Chain()
-        self._held: deque[frames.ClientFrame | Transmit] = deque()
+        self._chain: Chain | None = None
+        # Not a deque, which is large while it is empty; nothing is read while one is held, so there are two at most.
+        self._held: list[frames.ClientFrame | Transmit] = []
         self._admitted = False
         self._strikes = 0
         self._hasty = 0
@@ -174,7 +199,8 @@ class Session:
         if self.over or ticket not in self._under_way:
             return ()
         done = self._end(ticket)
-        self._chain.answered(done.name)
+        if self._chain is not None:
+            self._chain.answered(done.name)
         if outcome.error is not None:
             return self._failed(done, outcome.error)
         if not done.name:
@@ -246,7 +272,7 @@ class Session:
         while self._held and not self.over:
             frame = self._held[0]
             if not self._admitted:
-                self.pause = self._admit()
+                self.pause = self._admit(self._person)
                 if self.pause:
                     return [*actions, *self._too_fast()]
                 # Counted once, also when it then waits for room.
@@ -258,7 +284,7 @@ class Session:
                 if len(self._under_way) >= self._window:
                     return actions
                 actions.append(self._tell(step))
-            self._held.popleft()
+            del self._held[0]
             self._admitted = False
         self._hasty = 0
         return actions
@@ -286,7 +312,11 @@ class Session:
             name = frame.client_id
             self._named[name] = self._tickets
         self._under_way[self._tickets] = _UnderWay(frame, [frame.id or ""], name)
-        after = self._chain.after(name) if isinstance(frame, frames.Send) else ""
+        after = ""
+        if isinstance(frame, frames.Send):
+            if self._chain is None:
+                self._chain = Chain()
+            after = self._chain.after(name)
         return Tell(self._tickets, self._command(frame), name, after)
 
     def _joined(self, frame: _Command) -> bool:
@@ -314,7 +344,7 @@ class Session:
 
     def _command(self, frame: _Command) -> Command[Any]:
         if isinstance(frame, frames.Read):
-            return Receipt(conversation=frame.conversation, read=frame.seq, private=self._private())
+            return Receipt(conversation=frame.conversation, read=frame.seq, private=self._private(self._person))
         return _command(frame)
 
     def _failed(self, done: _UnderWay, error: ErrorBody) -> Sequence[Action]:

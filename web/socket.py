@@ -1,4 +1,7 @@
-"""A WebSocket around the session: one task reads, one task writes, and what waits to be written is bounded."""
+"""A WebSocket around the session: one task reads, what is to be written is written at once, and what waits is bounded.
+
+A task writes only while the reader is behind, and at the end: an idle socket has none.
+"""
 
 import asyncio
 import contextlib
@@ -38,11 +41,15 @@ READ_BYTES: Final = 4 * FRAME_BYTES
 SEND_DEADLINE: Final = 10.0
 BURST: Final = 64
 WRITER_LIMIT: Final = 32 * 1024
-"""Seconds for so many frames, or about so many bytes, to leave."""
+"""Seconds for so many frames, or about so many bytes, to leave; with more than that in the transport it is behind."""
 
 CLOSE_DEADLINE: Final = 2.0
 ROOM_DEADLINE: Final = 30.0
 HEARTBEAT: Final = 20.0
+PONG_WITHIN: Final = 20.0
+"""Who says nothing for HEARTBEAT seconds is pinged, and gone after so many more."""
+
+_PING: Final = b"\x89\x00"
 
 log: Final = logging.getLogger(__name__)
 
@@ -89,6 +96,32 @@ def _guard_count(services: Services, user: str, address: str | None) -> None:
 class Connection:
     """A Port of the hub. Its own methods never wait; the reader and the writer do."""
 
+    # Thousands of them do nothing most of the time.
+    __slots__ = (
+        "__weakref__",
+        "_asked",
+        "_bytes",
+        "_closing",
+        "_cut",
+        "_due",
+        "_greeted",
+        "_heard",
+        "_loop",
+        "_machine",
+        "_outbox",
+        "_room",
+        "_sending_since",
+        "_services",
+        "_transport",
+        "_writer",
+        "address",
+        "ends_at",
+        "response",
+        "seat",
+        "session",
+        "user",
+    )
+
     def __init__(self, services: Services, request: web.Request, caller: Caller, address: str | None) -> None:
         self._services = services
         self._transport = request.transport
@@ -100,7 +133,8 @@ class Connection:
         self.seat = services.presence.enter(caller.user, caller.session)
         self.response = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
-            heartbeat=HEARTBEAT,
+            # One look a second at all sockets does for pings, instead of a timer each.
+            autoping=False,
             compress=False,
             # Larger ones and text that is no UTF-8 would make aiohttp reset the connection, and the close code is lost
             # with it when more is on its way: what is a little too large is refused here.
@@ -110,17 +144,21 @@ class Connection:
             writer_limit=0,
             timeout=CLOSE_DEADLINE,
         )
-        monotonic = services.environment.monotonic
         self._machine = Session(
             window=services.environment.settings.limits.in_flight,
-            admit=lambda: services.limits.message(caller.user, monotonic()),
-            private=lambda: services.privacy.hides(caller.user),
+            person=caller.user,
+            admit=services.admit,
+            private=services.privacy.hides,
         )
         # Not a deque, which is large while it is empty, as it is in nearly all sockets at nearly all times.
         self._outbox: list[bytes] = []
         self._bytes = 0
-        self._some = Bell()
         self._room = Bell()
+        self._writer: asyncio.Task[None] | None = None
+        self._greeted = False
+        self._due = False
+        self._heard = self._loop.time()
+        self._asked = False
         self._sending_since: float | None = None
         self._closing: tuple[int, str] | None = None
         self._cut = False
@@ -128,12 +166,12 @@ class Connection:
     # The hub's side.
 
     def push(self, frame: bytes, /) -> None:
-        """Queue a frame for the writer; a reader who is too slow for it is cut off."""
+        """Let a frame out; a reader who is too slow for it is cut off."""
         if self._cut or self._closing:
             return
         self._outbox.append(frame)
         self._bytes += len(frame)
-        self._some.set()
+        self._wake()
         if (len(self._outbox) > OUTBOX_FRAMES or self._bytes > OUTBOX_BYTES) and self._overflows():
             self._services.counters.cut += 1
             log.info("a socket reads too slowly; cut off", extra={"user": self.user, "waiting": len(self._outbox)})
@@ -144,6 +182,19 @@ class Connection:
 
     def resync(self, source: str = "") -> None:
         self._do(self._machine.resync(source))
+
+    def look(self) -> None:
+        """Ask who is silent for a sign of life, and end what gave none."""
+        now = self._loop.time()
+        if self._machine.full or not self._greeted:
+            # Not read, so nothing can be heard.
+            self._heard = now
+        elif now - self._heard > HEARTBEAT + PONG_WITHIN:
+            self.cut()
+        elif now - self._heard > HEARTBEAT and not self._asked and not self.response.closed:
+            self._asked = True
+            if self._transport is not None:
+                self._transport.write(_PING)
 
     def over(self) -> None:
         self._outbox.clear()
@@ -157,7 +208,7 @@ class Connection:
         if self._closing is None:
             self._machine.over = True
             self._closing = (code, reason)
-            self._some.set()
+            self._wake()
             self._room.set()
             self._loop.call_later(CLOSE_DEADLINE, self.cut)
 
@@ -166,7 +217,6 @@ class Connection:
         self._cut = True
         self._machine.over = True
         self._outbox.clear()
-        self._some.set()
         self._room.set()
         if self._transport is not None:
             self._transport.abort()
@@ -181,6 +231,8 @@ class Connection:
     async def run(self, request: web.Request) -> None:
         """Greet, then read and write until either side ends it."""
         await self.response.prepare(request)
+        # Sent, and as large as all the rest of an idle socket of ours.
+        self.response.headers.clear()
         try:
             # Not kept in this frame, which lives as long as the socket.
             self._outbox.insert(0, msgspec.json.encode(await self._hello()))
@@ -188,15 +240,15 @@ class Connection:
             code = Close.SESSION_OVER if refusal.code == "unauthenticated" else Close.RESEND
             await self.response.close(code=code, message=refusal.code.encode())
             return
-        self._some.set()
-        writer = asyncio.create_task(self._write())
+        self._greeted = True
+        self._wake()
         try:
             await self._read()
         finally:
             self._machine.over = True
             if self._closing is None:
                 self._closing = (1000, "")
-            self._some.set()
+            writer = self._writer or asyncio.create_task(self._write())
             try:
                 # The deadlines of its sends and of the close end it.
                 await writer
@@ -227,6 +279,8 @@ class Connection:
     async def _read(self) -> None:
         while not self._machine.over:
             message = await self.response.receive()
+            self._heard = self._loop.time()
+            self._asked = False
             if message.type is WSMsgType.TEXT:
                 if len(message.data) > FRAME_BYTES:
                     self.close(Close.TOO_BIG, "too big")
@@ -234,6 +288,11 @@ class Connection:
                 actions = self._machine.received(message.data)
             elif message.type is WSMsgType.BINARY:
                 actions = self._machine.received_binary()
+            elif message.type is WSMsgType.PING:
+                await self.response.pong(message.data)
+                continue
+            elif message.type is WSMsgType.PONG:
+                continue
             else:
                 return
             self._services.counters.frames_in += 1
@@ -268,22 +327,41 @@ class Connection:
         except TimeoutError:
             self._do(self._machine.stalled())
 
+    def _wake(self) -> None:
+        # At the end of this turn of the loop: what one push batch brings leaves in one piece.
+        if self._greeted and not self._due and self._writer is None:
+            self._due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Write what waits, as far as the transport takes it; the rest, and the end, are a task's."""
+        self._due = False
+        if self._cut or self._writer is not None:
+            return
+        transport = self._transport
+        # After a close frame nothing may follow.
+        if transport is not None and not self.response.closed:
+            while self._outbox and transport.get_write_buffer_size() <= WRITER_LIMIT:
+                frames = self._burst()
+                self._services.counters.frames_out += len(frames)
+                transport.write(text_frames(frames))
+        if self._outbox or self._closing:
+            self._writer = asyncio.create_task(self._write())
+
     async def _write(self) -> None:
         try:
-            while not self._cut:
-                await self._some.wait()
-                self._some.clear()
-                while self._outbox and not self._cut:
-                    async with asyncio.timeout(SEND_DEADLINE):
-                        await self._send_some()
-                if self._closing and not self._cut:
-                    code, reason = self._closing
-                    async with asyncio.timeout(CLOSE_DEADLINE):
-                        await self.response.close(code=code, message=reason.encode(), drain=False)
-                    return
+            while self._outbox and not self._cut:
+                async with asyncio.timeout(SEND_DEADLINE):
+                    await self._send_some()
+            if self._closing and not self._cut:
+                code, reason = self._closing
+                async with asyncio.timeout(CLOSE_DEADLINE):
+                    await self.response.close(code=code, message=reason.encode(), drain=False)
         except (TimeoutError, ConnectionError, RuntimeError):
             # RuntimeError is what aiohttp says of a socket that closed under the writer.
             self.cut()
+        finally:
+            self._writer = None
 
     async def _send_some(self) -> None:
         """Let a burst out: all but its last frame in one piece, because each write of aiohttp's is a system call.

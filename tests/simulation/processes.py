@@ -29,7 +29,7 @@ from tests.simulation.ways import Way
 from web.authentication import Authenticator, Caller
 from web.server import Server, make_services
 from web.services import Services
-from web.socket import HEARTBEAT, Connection
+from web.socket import Connection
 
 if TYPE_CHECKING:
     from tests.simulation.device import Device
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 NEVER = 2**53
 """The end of every session here, Unix ms."""
 
+PING = b"\x89\x00"
 EXTENDED = 126
 """From here on the second byte of a frame is no length, and says how many bytes the length has."""
 
@@ -158,7 +159,7 @@ class Wire:
         self.up: Way[str] = Way(self._arrived, world.wireless)
         self.down: Way[bytes | int] = Way(self._shown, world.wireless)
         self.served = Served(self)
-        self.transport = SimpleNamespace(abort=self.cut, write=self._written)
+        self.transport = SimpleNamespace(abort=self.cut, write=self._written, get_write_buffer_size=lambda: 0)
 
     def _arrived(self, text: str) -> None:
         if not self.deaf and not self.over:
@@ -166,15 +167,22 @@ class Wire:
             self.served.put(WSMessage(WSMsgType.TEXT, text, None))
 
     def _written(self, data: bytes) -> None:
-        """Whole text frames as a server sends them (RFC 6455, 5.2), past aiohttp's response."""
+        """Whole text frames and pings as a server sends them (RFC 6455, 5.2), past aiohttp's response."""
         at = 0
         while at < len(data) and not self.over:
+            if data[at : at + 2] == PING and not self.deaf:
+                self.front.world.loop.call_later(self.front.world.wireless(), self._answer_ping)
             size, at = data[at + 1], at + 2
             if size >= EXTENDED:
                 wide = 2 if size == EXTENDED else 8
                 size, at = int.from_bytes(data[at : at + wide], "big"), at + wide
-            self.down.put(bytes(data[at : at + size]))
+            if size:
+                self.down.put(bytes(data[at : at + size]))
             at += size
+
+    def _answer_ping(self) -> None:
+        if not self.over and not self.deaf:
+            self.served.put(WSMessage(WSMsgType.PONG, b"", None))
 
     def _shown(self, frame: bytes | int) -> None:
         if self.deaf:
@@ -201,6 +209,7 @@ class Served:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self.headers: dict[str, str] = {}
         self._arrived: deque[WSMessage] = deque()
         self._some = asyncio.Event()
 
@@ -218,13 +227,7 @@ class Served:
     async def receive(self) -> WSMessage:
         while not self._arrived:
             self._some.clear()
-            try:
-                # aiohttp pings when it has heard nothing for so long, and ends what does not answer.
-                async with asyncio.timeout(HEARTBEAT * 1.5):
-                    await self._some.wait()
-            except TimeoutError:
-                if self._wire.deaf:
-                    self._wire.cut()
+            await self._some.wait()
         return self._arrived.popleft()
 
     async def send_frame(self, frame: bytes, _kind: WSMsgType) -> None:

@@ -371,3 +371,37 @@ async def test_the_subprotocol_is_named_and_frames_are_text(house: House) -> Non
         assert opened.protocol == SUBPROTOCOL
         message = await opened.receive()
         assert json.loads(message.data)["type"] == "hello"
+
+
+async def test_who_is_silent_is_asked_for_a_sign_of_life(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.socket.HEARTBEAT", 0.0)
+    ann, _ = await two(house)
+    async with house.http.ws_connect(
+        f"{house.url}/ws", headers=ann.bearer, protocols=(SUBPROTOCOL,), autoping=False
+    ) as opened:
+        assert (await opened.receive()).json()["type"] == "hello"
+        for _ in range(2):
+            async with asyncio.timeout(5 * SCALE):
+                while (message := await opened.receive()).type is aiohttp.WSMsgType.TEXT:
+                    """How the owners are."""
+            assert message.type is aiohttp.WSMsgType.PING
+            # Without it no second one comes.
+            await opened.pong()
+        await opened.ping(b"and you?")
+        async with asyncio.timeout(5 * SCALE):
+            while (message := await opened.receive()).type is not aiohttp.WSMsgType.PONG:
+                """Asked again in between."""
+        assert message.data == b"and you?"
+
+
+async def test_who_gives_no_sign_of_life_is_gone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.socket.HEARTBEAT", 0.0)
+    monkeypatch.setattr("web.socket.PONG_WITHIN", 0.5)
+    ann, _ = await two(house)
+    async with house.http.ws_connect(
+        f"{house.url}/ws", headers=ann.bearer, protocols=(SUBPROTOCOL,), autoping=False
+    ) as opened:
+        async with asyncio.timeout(10 * SCALE):
+            while not (await opened.receive()).type & 0x100:
+                """Asked, and not answered."""
+        assert opened.close_code == 1006

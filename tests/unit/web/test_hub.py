@@ -35,6 +35,9 @@ class FakePort:
     def resync(self, source: str, /) -> None:
         self.events.append(f"resync {source}".rstrip())
 
+    def look(self) -> None:
+        self.events.append("look")
+
     def over(self) -> None:
         self.events.append("over")
 

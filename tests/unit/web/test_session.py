@@ -17,7 +17,7 @@ from web.session import COPIES, HASTY, Action, Attends, Hangup, Mention, ReadOn,
 
 
 def session(window: int = 4, wait: float = 0.0) -> Session:
-    return Session(window=window, admit=lambda: wait)
+    return Session(window=window, admit=lambda _: wait)
 
 
 def send(number: int, **changed: Any) -> str:
@@ -245,7 +245,7 @@ def test_an_id_that_is_no_id_is_answered_by_null() -> None:
 
 def test_beyond_the_rate_frames_are_held_back_in_order_and_nothing_is_refused() -> None:
     waits = [0.0, 0.25, 0.25]
-    one = Session(window=8, admit=lambda: waits.pop(0))
+    one = Session(window=8, admit=lambda _: waits.pop(0))
     assert [tell.id for tell in told(one.received(send(1)))] == ["c1"]
     assert one.received(send(2)) == []
     assert one.full
@@ -262,7 +262,7 @@ def test_beyond_the_rate_frames_are_held_back_in_order_and_nothing_is_refused() 
 def test_a_frame_that_waits_for_room_is_counted_once() -> None:
     asked: list[float] = []
 
-    def admit() -> float:
+    def admit(_: str) -> float:
         asked.append(0.0)
         return 0.0
 
@@ -428,7 +428,7 @@ TestCommands = Commands.TestCase
 
 def test_what_is_read_is_told_as_the_person_wishes_then() -> None:
     wishes = iter([True, False, True])
-    one = Session(window=8, admit=lambda: 0.0, private=lambda: next(wishes))
+    one = Session(window=8, admit=lambda _: 0.0, private=lambda _: next(wishes))
     (first,) = one.received('{"type": "read", "conversation": "c", "seq": 1}')
     (second,) = one.received('{"type": "read", "conversation": "c", "seq": 2, "id": "r"}')
     (third,) = one.received('{"type": "delivered", "conversation": "c", "seq": 3}')
