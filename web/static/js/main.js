@@ -318,8 +318,9 @@ class Page {
 
   // The way out
 
-  unsent() {
-    return this.disk.waiting().catch(() => this.client.outbox.waiting);
+  async unsent() {
+    const messages = await this.disk.waiting().catch(() => this.client.outbox.waiting);
+    return messages + this.sending.unfinished;
   }
 
   /** Logged out: nothing of this person stays at this browser. */

@@ -384,9 +384,9 @@ export class Sending {
     this.kept.remove(upload.clientId).catch(() => {});
   }
 
-  /** How many files are still on their way from this page. */
+  /** How many files are still on their way from this page, and their messages not. */
   get unfinished() {
-    return this.uploads.all.filter((upload) => !upload.end).length;
+    return this.uploads.all.filter((upload) => !upload.end && !this.client.outbox.find(upload.clientId)).length;
   }
 
   /** The page is left for good; what is kept on disk goes as well where `clear`. */
