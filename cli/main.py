@@ -12,7 +12,7 @@ from settings import SettingsError
 from supervision.client import ControlError, NothingRunningError
 from supervision.main import StartError
 
-COMMANDS = ("up", "control", "status", "logs", "why", "dead", "user", "demo", "doctor")
+COMMANDS = ("up", "control", "status", "logs", "why", "dead", "user", "files", "demo", "doctor")
 """Modules of this package, in the order of the help."""
 
 Run = Callable[[argparse.Namespace], int]

@@ -130,6 +130,10 @@ class Uploads:
         )
         return {one for (one,) in rows}
 
+    def ready(self, after: str, limit: int) -> list[UploadState]:
+        """Finished files, in order of id, from behind `after` on."""
+        return [upload.told() for upload in self._rows("state = 'ready' AND id > ? ORDER BY id LIMIT ?", after, limit)]
+
     def by_state(self) -> list[Total]:
         return self._totals("state", "1")
 

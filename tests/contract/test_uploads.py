@@ -71,6 +71,10 @@ class UploadsContract:
         assert uploads.living(["u0", "u2", "u3", "no"]) == {"u0", "u2"}
         assert uploads.by_person(5) == [Total(ANN, 3, 30), Total(BOB, 1, 10)]
         assert uploads.by_person(1) == [Total(ANN, 3, 30)]
+        uploads.put(upload("u9", state="ready"))
+        assert [state.id for state in uploads.ready("", 9)] == ["u2", "u9"]
+        assert [state.id for state in uploads.ready("", 1)] == ["u2"]
+        assert [state.id for state in uploads.ready("u2", 9)] == ["u9"]
         assert Total("open", 2, 20) in uploads.by_state()
 
     def test_those_being_sent_are_known_by_person(self, uploads: Uploads) -> None:
