@@ -81,7 +81,7 @@ def fetched(installation: Installation, person: Known, upload: str) -> bytes:
 async def test_a_file_that_is_interrupted_again_and_again_arrives(installation: Installation) -> None:
     outcome = await interrupted(installation, SEED, 8 * MIB, BREAKS, lambda _text: None)
     whole = figures(outcome)[0]
-    assert whole.kept, whole
+    assert whole.kept, f"{whole.measured} {outcome.troubles}"
     assert {one.kind for one in outcome.breaks} >= {"file_chunker killed", "front killed", *OTHERS}
 
 

@@ -29,12 +29,12 @@ from tests.support.uploading import Disk, Uploader, noise
 from tests.support.waiting import eventually
 
 WRITERS = 4
-LARGEST = 768 * 1024
+LARGEST = 512 * 1024
 SMALLEST_PIECE = 1024
 LARGEST_PIECE = 256 * 1024
 LATEST = 0.05
 """Seconds after it went on within which it is killed again."""
-FILE_WITHIN = 60.0
+FILE_WITHIN = 300.0
 OWNER = "file_chunker"
 
 

@@ -112,11 +112,11 @@ async def _files(folder: Path, seed: int, mib: int, interruptions: int, tell: Te
 
 def figures(outcome: Outcome) -> list[Figure]:
     """What it came to."""
-    kinds = Counter(one.kind for one in outcome.breaks)
+    kinds: Counter[str] = Counter(one.kind for one in outcome.breaks)
     most = max(outcome.resent, default=0)
     spreads: dict[str, Spread] = {kind: spread(times) for kind, times in sorted(outcome.back.items())}
     troubles = list(outcome.troubles)
-    missing = len(outcome.breaks) - sum(map(len, outcome.back.values()))
+    missing = sorted((kinds - Counter({kind: len(times) for kind, times in outcome.back.items()})).elements())
     silent: dict[str, Spread] = {kind: spreads[kind] for kind in SILENT if kind in spreads}
     return [
         Figure(
@@ -127,7 +127,7 @@ def figures(outcome: Outcome) -> list[Figure]:
             + f"; at most {most / MIB:.2f} MiB sent again, {sum(outcome.resent) / MIB:.1f} in all"
             + f"; refusals: {', '.join(f'{code} {count}' for code, count in sorted(outcome.answers.items())) or 'none'}"
             + (f"; {len(troubles)} troubles, such as: {troubles[0]}" if troubles else "; nothing wrong")
-            + (f"; {missing} without effect" if missing else ""),
+            + (f"; without effect: {', '.join(missing)}" if missing else ""),
             kept=not troubles and most <= outcome.piece and not missing,
             spreads=spreads,
         ),
@@ -288,10 +288,12 @@ class Breaker:
                 os.kill(pid, signal.SIGCONT)
 
     def _rival(self) -> None:
-        """Somebody sends the same at the same time: one piece, from where it is said to go on."""
+        """Somebody sends the same at the same time: a little, from where it is said to go on."""
         disk = Disk(self.one.paths)
         with Transfer(self.one.port, self.bearer) as transfer:
             rival = Uploader(transfer, self.sender.upload, self.sender.data, lambda: disk)
+            # Little, so that it takes nothing over behind which another break is due.
+            rival.piece = CHUNK
             try:
                 for _ in range(RIVAL_TRIES):
                     before = rival.confirmed

@@ -77,10 +77,10 @@ class Uploader:
         disk = self._disk()
         try:
             while self.confirmed < len(self.data):
-                self.attempt(disk)
                 assert time.monotonic() < deadline, (
                     f"{self.confirmed} of {len(self.data)} bytes after {within * SCALE:g} s; refusals: {self.answers}"
                 )
+                self.attempt(disk)
         finally:
             disk.close()
 
