@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from typing import Any, Final
 
+from actors.runtime import Asker
 from protocols.errors import Refusal
 from protocols.files import Append, Appended, CommitPieces, LeaveUpload, Opened, OpenUpload, UploadState
 from web.asking import AGAIN
@@ -12,10 +13,12 @@ from web.files_news import OWNER
 from web.files_tus import Portion, beyond
 from web.files_watch import Watch
 from web.routing import Call
-from web.services import Services
 
 WINDOW: Final = 8
 """Pieces of one body that are on their way at a time: enough to keep broker and disk busy, and 2 MiB of memory."""
+
+PIECES_MOST: Final = 64
+"""Pieces of all bodies together: 16 MiB, half a second's worth at the default cap, whoever may send at a time."""
 
 PIECE_WITHIN: Final = 10.0
 """Seconds for a piece to be on disk."""
@@ -36,7 +39,8 @@ async def receive(call: Call[Any, Any], upload: UploadState, part: Portion) -> A
     opened = await services.post.bulk.ask(
         OWNER, OpenUpload(upload=upload.id, offset=part.offset), within=OPEN_WITHIN, person=person
     )
-    window = Window(services, person, upload.id, opened, hold=part.checksum is not None)
+    hold = part.checksum is not None
+    window = Window(services.post.bulk, services.pieces, person, upload.id, opened, hold=hold)
     body = _body(call, opened, part)
     try:
         return await _pumped(body, window, part)
@@ -76,10 +80,13 @@ def _body(call: Call[Any, Any], opened: Opened, part: Portion) -> Body:
 
 
 class Window:
-    """Pieces in flight, of one request. `hold`: they do not count before `commit`."""
+    """Pieces in flight, of one request; `room` is shared by all. `hold`: they do not count before `commit`."""
 
-    def __init__(self, services: Services, person: str, upload: str, opened: Opened, *, hold: bool) -> None:
-        self._bulk = services.post.bulk
+    def __init__(
+        self, bulk: Asker, room: asyncio.Semaphore, person: str, upload: str, opened: Opened, *, hold: bool
+    ) -> None:
+        self._bulk = bulk
+        self._room = room
         self._person = person
         self._upload = upload
         self._generation = opened.generation
@@ -92,14 +99,15 @@ class Window:
         """Send one more, as soon as there is room for it. Raises what one before it was refused with."""
         while self._flying and (len(self._flying) >= WINDOW or self._flying[0].done()):
             await self._landed()
+        await self._room.acquire()
         command = Append(
             upload=self._upload, generation=self._generation, offset=self._next, data=piece, hold=self._hold
         )
         self._next += len(piece)
         # Tasks begin in the order in which they are made, and mail leaves in the order of the asking.
-        self._flying.append(
-            asyncio.create_task(self._bulk.ask(OWNER, command, within=PIECE_WITHIN, person=self._person))
-        )
+        task = asyncio.create_task(self._bulk.ask(OWNER, command, within=PIECE_WITHIN, person=self._person))
+        task.add_done_callback(lambda _: self._room.release())
+        self._flying.append(task)
 
     async def settle(self) -> Appended:
         """Wait for all of them. Raises what one was refused with."""

@@ -1,5 +1,6 @@
 """What every route and socket of one front has at hand."""
 
+import asyncio
 from dataclasses import dataclass
 
 from actors.runtime import Environment, Post
@@ -26,7 +27,7 @@ from web.security import Security
 class Services:
     """`auth` to `files` read the owners' databases, and `blobs` is only read from; what changes data goes by `post`.
 
-    `news` tells of files that come in.
+    `news` tells of files that come in; `pieces` bounds how many pieces of them are on their way at a time.
     """
 
     environment: Environment
@@ -38,6 +39,7 @@ class Services:
     files: Reader[FilesUnit]
     blobs: Blobs
     news: FileNews
+    pieces: asyncio.Semaphore
     hub: Hub
     limits: Limits
     cookies: Cookies

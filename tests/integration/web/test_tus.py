@@ -5,11 +5,12 @@ import base64
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.house import House, Person
+from tests.support.house import House, Person, open_house
 from tests.support.tus import BYTES, FILES, Tus, metadata
 from tests.support.waiting import eventually
 
@@ -125,6 +126,16 @@ async def test_only_for_contacts(tus: Tus, house: House) -> None:
     answer = await tus.create(dan, 5)
     assert answer.status == 403
     assert b"not_a_contact" in answer.body
+
+
+async def test_creations_count_as_messages(tmp_path: Path) -> None:
+    async with open_house(tmp_path, limits={"messages_per_second": 1, "messages_burst": 2}) as house:
+        ann, bob = await house.person("ann"), await house.person("bob")
+        await house.befriend(ann, bob)
+        tus = Tus(ann)
+        statuses = [(await tus.create(bob, 1)).status for _ in range(4)]
+        assert statuses[:2] == [201, 201]
+        assert 429 in statuses
 
 
 async def test_one_creation_told_twice_makes_one_file(tus: Tus, bob: Person) -> None:
