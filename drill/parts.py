@@ -47,6 +47,12 @@ PARTS = {
             "Notices wait and come later, in one go. It reads on in the logs of the others, so none is missing then.",
         ),
         Part(
+            "file_chunker",
+            "writes files to the disk, piece by piece, and knows how far each has come.",
+            ("files",),
+            "Uploads pause, and go on by themselves where they were. What is here already can still be fetched.",
+        ),
+        Part(
             "auth",
             "keeps accounts, passwords and sessions.",
             ("sign in",),
@@ -55,7 +61,7 @@ PARTS = {
         Part(
             "broker",
             "carries the mail between all of them. RabbitMQ, a process like any other.",
-            ("chat", "sign in", "new contacts", "notices"),
+            ("chat", "sign in", "new contacts", "notices", "files"),
             "What is typed waits where it is. What is written can still be read.",
         ),
     )

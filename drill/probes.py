@@ -1,6 +1,7 @@
 """What people can do right now: tried out as they would, and told in words."""
 
 import asyncio
+import base64
 import time
 from collections.abc import Sequence
 from typing import Literal, Self
@@ -15,8 +16,8 @@ from drill.waiting import STEP, until
 SHOWN_WITHIN = 5.0
 """Seconds for a message to be shown while nothing is wrong; one that takes longer waits for somebody."""
 
-Feature = Literal["chat", "history", "sign in", "new contacts", "notices"]
-FEATURES: Sequence[Feature] = ("chat", "history", "sign in", "new contacts", "notices")
+Feature = Literal["chat", "history", "sign in", "new contacts", "notices", "files"]
+FEATURES: Sequence[Feature] = ("chat", "history", "sign in", "new contacts", "notices", "files")
 
 
 class Finding(Struct, frozen=True):
@@ -75,6 +76,8 @@ class Guest:
                     await self._ask()
                 case "notices":
                     await self.person.call("POST", "/notices/test")
+                case "files":
+                    await self._upload()
         except HttpError as error:
             return Finding(feature, works=False, said=error.message or error.code)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -88,6 +91,13 @@ class Guest:
         if await until(lambda: client_id in self._scene.shown_at(), SHOWN_WITHIN):
             return Finding("chat", works=True)
         return Finding("chat", works=False, said="the message waits with a clock beside it")
+
+    async def _upload(self) -> None:
+        """A file without a byte: of its kind, the smallest."""
+        one, other = self._scene.people[:2]
+        recipient = base64.b64encode(other.id.encode()).decode()
+        metadata = {"Upload-Metadata": f"filename YQ==,recipient {recipient}"}
+        await one.call("POST", "/files", None, **{"Tus-Resumable": "1.0.0", "Upload-Length": "0", **metadata})
 
     async def _ask(self) -> None:
         """Ask for contact, and take it back, so that it can be tried again."""

@@ -19,7 +19,7 @@ from tests.support.waiting import SCALE, eventually_sync
 
 pytestmark = pytest.mark.e2e
 
-VICTIMS = {"broker", "auth", "contacts", "router", "notifier", "front.1", "front.2"}
+VICTIMS = {"broker", "auth", "contacts", "router", "notifier", "file_chunker", "front.1", "front.2"}
 SECONDS = 120.0 * SCALE
 
 
