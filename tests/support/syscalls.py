@@ -15,6 +15,7 @@ READS = ("read", "recvfrom", "recvmsg", "readv")
 WRITES = ("write", "writev", "sendto", "sendmsg")
 SYNCS = ("fdatasync", "fsync")
 PLACED_WRITE = "pwrite64"
+PLACED_WRITES = (PLACED_WRITE, "pwritev", "pwritev2")
 SHOWN = 256 * 1024
 """Bytes of each buffer that are recorded: all of it, so that what is looked for in it is found."""
 
@@ -72,7 +73,7 @@ async def traced(pid: int, record: Path) -> AsyncIterator[None]:
     Skips the test where nobody may look into other processes.
     """
     strace = need_program("strace", "strace")
-    names = ",".join((*READS, *WRITES, *SYNCS, PLACED_WRITE))
+    names = ",".join((*READS, *WRITES, *SYNCS, *PLACED_WRITES))
     options = ("-f", "-tt", "-yy", "-s", str(SHOWN), "-e", f"trace={names}", "-o", str(record))
     process = await asyncio.create_subprocess_exec(
         strace, *options, "-p", str(pid), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
