@@ -48,6 +48,9 @@ KEEPALIVE: Final = 30.0
 
 BACKLOG: Final = 1024
 
+LINGERING: Final = 2.0
+"""Seconds in which the rest of a refused body is read and dropped, so that its sender gets to read the answer."""
+
 GOODBYE: Final = 5.0
 HANDLERS: Final = 3.0
 """Seconds in which sockets, and then requests, end when the front is drained."""
@@ -159,6 +162,7 @@ class Server:
                 runner.server,
                 loop=asyncio.get_running_loop(),
                 keepalive_timeout=KEEPALIVE,
+                lingering_time=LINGERING,
                 access_log_class=AccessLog,
             )
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.house import House, Person, open_house
 from tests.support.tus import BYTES, FILES, Tus, metadata
-from tests.support.waiting import eventually
+from tests.support.waiting import SCALE, eventually
 
 CONTENT = os.urandom(600_000)
 
@@ -257,30 +257,30 @@ async def test_who_asks_first_is_told_to_go_on(tus: Tus, bob: Person) -> None:
 
 async def cut_off(house: House, person: Person, path: str, body: bytes, *, length: int, more: str = "") -> None:
     """A PATCH whose connection ends in the middle of its body."""
-    writer = await half_sent(house, person, path, body, length=length, more=more)
+    _, writer = await half_sent(house, person, path, body, length=length, more=more)
     writer.close()
     await writer.wait_closed()
 
 
 async def half_sent(
     house: House, person: Person, path: str, body: bytes, *, length: int, more: str = ""
-) -> asyncio.StreamWriter:
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     host, _, port = house.url.removeprefix("http://").partition(":")
-    _, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await asyncio.open_connection(host, int(port))
     head = (
         f"PATCH {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {person.access}\r\nTus-Resumable: 1.0.0\r\n"
         f"Upload-Offset: 0\r\nContent-Type: {BYTES}\r\nContent-Length: {length}\r\n{more}\r\n"
     )
     writer.write(head.encode() + body)
     await writer.drain()
-    return writer
+    return reader, writer
 
 
 async def test_who_comes_again_takes_over_from_a_request_that_hangs(
     tus: Tus, bob: Person, house: House, ann: Person
 ) -> None:
     path = await tus.created(bob, len(CONTENT))
-    zombie = await half_sent(house, ann, path, CONTENT[:400_000], length=len(CONTENT))
+    _, zombie = await half_sent(house, ann, path, CONTENT[:400_000], length=len(CONTENT))
 
     async def some() -> int:
         return (await tus.head(path)).offset
@@ -297,6 +297,27 @@ async def test_who_comes_again_takes_over_from_a_request_that_hangs(
     await zombie.wait_closed()
     assert (await tus.patch(path, 550_000, CONTENT[550_000:])).status == 204
     assert await tus.content(path) == CONTENT
+
+
+async def test_a_front_that_stops_counts_what_it_has_and_sends_away(
+    tus: Tus, bob: Person, house: House, ann: Person
+) -> None:
+    path = await tus.created(bob, len(CONTENT))
+    reader, writer = await half_sent(house, ann, path, CONTENT[:400_000], length=len(CONTENT))
+    await eventually(lambda: offset_is(tus, path, 400_000))
+    draining = asyncio.create_task(house.front.drain())
+    async with asyncio.timeout(5 * SCALE):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
+    writer.close()
+    await writer.wait_closed()
+    await draining
+
+    async def left() -> bool:
+        (upload,) = await house.owners["file_chunker"].database.read(lambda tx: tx.uploads.changes(0, 2))
+        assert upload.offset == 400_000
+        return not upload.active
+
+    await eventually(left)
 
 
 async def reached(offset: Any, least: int) -> bool:
@@ -319,7 +340,8 @@ async def test_no_more_than_so_many_at_a_time(tus: Tus, bob: Person, house: Hous
     hanging = []
     for _ in range(4):
         path = await tus.created(bob, 100)
-        hanging.append(await half_sent(house, ann, path, b"0123", length=100))
+        _, writer = await half_sent(house, ann, path, b"0123", length=100)
+        hanging.append(writer)
         await eventually(lambda path=path: offset_is(tus, path, 4))  # type: ignore[misc]
     fifth = await tus.created(bob, 100)
     answer = await tus.patch(fifth, 0, b"x" * 100)
