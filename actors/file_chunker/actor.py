@@ -159,14 +159,14 @@ class FileChunker(Actor[FilesUnit]):
             raise Refusal("invalid", fields={"data": f"1 to {PIECE_BYTES} bytes."})
         within = (mail.expires - self.environment.now()) / 1000 if mail.expires else WITHIN
         await self.pacing.turn(mail.person, command.upload, len(command.data), within)
-        return await self.writing.write(command.upload, command.generation, command.offset, command.data)
+        return await self.writing.write(command.upload, (mail.person, command.generation), command.offset, command.data)
 
     @handles_batch(Append, prepare=write)
     def append(self, tx: FilesUnit, mails: Sequence[Mail[Append]]) -> list[Answer[Appended]]:
         return [_answered(self._append, tx, mail) for mail in mails]
 
     async def look_how_far(self, mail: Mail[CommitPieces]) -> Written:
-        return self.writing.written(mail.command.upload, mail.command.generation)
+        return self.writing.written(mail.command.upload, (mail.person, mail.command.generation))
 
     @handles_batch(CommitPieces, prepare=look_how_far)
     def commit(self, tx: FilesUnit, mails: Sequence[Mail[CommitPieces]]) -> list[Answer[Appended]]:

@@ -18,6 +18,9 @@ RUN_BYTES: Final = 4 * 1024 * 1024
 FORGOTTEN: Final = 600.0
 """Seconds without a piece after which an upload is forgotten here. The ledger knows all that is needed to go on."""
 
+Request = tuple[str, int]
+"""Who sends, and the generation that the request was given."""
+
 log: Final = logging.getLogger(__name__)
 
 
@@ -31,7 +34,7 @@ class Written:
 
 @dataclass(slots=True, eq=False)
 class Piece:
-    generation: int
+    request: Request
     offset: int
     data: bytes
     written: asyncio.Future[Written]
@@ -43,14 +46,14 @@ class Piece:
 
 @dataclass(slots=True, eq=False)
 class Transfer:
-    """What one request sends: that of `generation`, None while the ledger is to be read first.
+    """What `request` sends, None while the ledger is to be read first.
 
     `position`: the end of what is on disk and is the prefix of the file.
     """
 
     upload: str
     waiting: deque[Piece] = field(default_factory=deque)
-    generation: int | None = None
+    request: Request | None = None
     adoption: int = 0
     position: int = 0
     touched: float = 0.0
@@ -63,7 +66,7 @@ class Transfer:
         while self.waiting:
             piece = self.waiting[0]
             size += len(piece.data)
-            if run and (size > RUN_BYTES or piece.generation != run[0].generation or piece.offset != run[-1].end):
+            if run and (size > RUN_BYTES or piece.request != run[0].request or piece.offset != run[-1].end):
                 break
             self.waiting.popleft()
             if not piece.written.done():
@@ -93,20 +96,20 @@ class Writing:
         self._adoptions = itertools.count(1)
         self._started = monotonic()
 
-    async def write(self, upload: str, generation: int, offset: int, data: bytes) -> Written:
+    async def write(self, upload: str, request: Request, offset: int, data: bytes) -> Written:
         """Have a piece written and synced. Raises Refusal. Called in the order of an upload's pieces."""
         transfer = self._transfers.setdefault(upload, Transfer(upload))
         transfer.touched = self._monotonic()
-        piece = Piece(generation, offset, data, asyncio.get_running_loop().create_future())
+        piece = Piece(request, offset, data, asyncio.get_running_loop().create_future())
         transfer.waiting.append(piece)
         if transfer.worker is None:
             transfer.worker = asyncio.create_task(self._work(transfer))
         return await piece.written
 
-    def written(self, upload: str, generation: int) -> Written:
+    def written(self, upload: str, request: Request) -> Written:
         """How far a request's pieces are on disk. Raises Refusal("conflict") when that is not known any more."""
         transfer = self._transfers.get(upload)
-        if transfer is None or transfer.generation != generation:
+        if transfer is None or transfer.request != request:
             raise Refusal("conflict")
         return Written(transfer.adoption, transfer.position)
 
@@ -152,19 +155,21 @@ class Writing:
 
     async def _do(self, transfer: Transfer, run: list[Piece]) -> None:
         try:
-            if transfer.generation != run[0].generation:
-                await self._adopt(transfer, run[0].generation)
+            if transfer.request != run[0].request:
+                # Asked before anything is given up for it: what a dead request still sends disturbs nobody.
+                await self._owned(transfer.upload, run[0].request)
+                await self._adopt(transfer, run[0].request)
             if run[-1].end > transfer.position:
                 await self._put(transfer, run)
         except Refusal as refusal:
             _refuse(run, refusal)
         except OSError as error:
             # What is on disk of it is unknown: the next piece finds out, from the ledger.
-            transfer.generation = None
+            transfer.request = None
             _refuse(run, _trouble(error))
         except Exception:
             log.exception("pieces could not be written")
-            transfer.generation = None
+            transfer.request = None
             _refuse(run, Refusal("internal"))
         else:
             written = Written(transfer.adoption, transfer.position)
@@ -172,16 +177,22 @@ class Writing:
                 if not piece.written.done():
                     piece.written.set_result(written)
 
-    async def _adopt(self, transfer: Transfer, generation: int) -> None:
-        """Begin with what the ledger counts, and cut off what is behind it."""
-        transfer.generation, transfer.adoption = None, next(self._adoptions)
-        row = await self._read(transfer.upload)
-        if row is None:
+    async def _owned(self, upload: str, request: Request) -> Upload:
+        """The row of an upload that this request may write to."""
+        person, generation = request
+        row = await self._read(upload)
+        if row is None or row.owner != person:
             raise Refusal("not_found")
         if row.state in ENDED:
             raise Refusal("gone")
         if generation < 1 or row.generation != generation:
             raise Refusal("locked")
+        return row
+
+    async def _adopt(self, transfer: Transfer, request: Request) -> None:
+        """Begin with what the ledger counts, and cut off what is behind it."""
+        transfer.request, transfer.adoption = None, next(self._adoptions)
+        row = await self._owned(transfer.upload, request)
         if row.state == "open":
             try:
                 await asyncio.to_thread(self._blobs.cut, row.id, row.offset)
@@ -189,7 +200,7 @@ class Writing:
                 log.warning("upload %s is damaged: %s", row.id, error)
                 await self._damaged(row.id)
                 raise Refusal("gone") from error
-        transfer.generation, transfer.position = generation, row.offset
+        transfer.request, transfer.position = request, row.offset
 
     async def _put(self, transfer: Transfer, run: list[Piece]) -> None:
         # Copies of pieces that are on disk already are answered, and not written again.
