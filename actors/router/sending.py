@@ -116,7 +116,7 @@ class _Batch:
         if command.reply_to:
             conversation = thread.id if thread else conversation_of(person, command.to)
             reply_to = place_of(conversation, command.reply_to, thread.seq if thread else 0)
-        file = self._file(person, command) if command.file else None
+        file = self._file(mail) if command.file else None
         if thread is None:
             thread = self._tx.conversations.begin(person, command.to)
         self._threads[person, command.to] = self._threads[command.to, person] = thread
@@ -138,10 +138,10 @@ class _Batch:
         self._drafts[person, mail.id] = draft
         return draft
 
-    def _file(self, person: str, command: SendMessage) -> FileInfo:
-        if command.file in self._files:
+    def _file(self, mail: Mail[SendMessage]) -> FileInfo:
+        if mail.command.file in self._files:
             raise already_sent()
-        file = attached(self._tx, person, command)
+        file = attached(self._tx, mail.person, mail.command, mail.now)
         self._files.add(file.id)
         return file
 

@@ -25,7 +25,7 @@ def upload(id: str = "u1", **fields: Any) -> Upload:  # noqa: A002  (as the fiel
         generation=0,
         state="open",
         created=1,
-        expires=50,
+        expires=10**15,
         change=0,
     )
     return structs.replace(first, **fields)

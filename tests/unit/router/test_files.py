@@ -12,7 +12,7 @@ from protocols.frames import FileInfo
 from protocols.mail import Command
 from protocols.router import DeleteMessage, EditMessage, SendMessage, Stored
 from storage.files import FILES
-from tests.support.chat import House, code, place, pushes, stored
+from tests.support.chat import NOW, House, code, place, pushes, stored
 from tests.support.people import ANN, BOB, CAT
 from tests.support.uploads import keep, upload
 
@@ -86,6 +86,7 @@ async def test_a_copy_tells_the_same_again_whatever_became_of_the_file(house: Ho
         {"state": "failed"},
         {"state": "cancelled"},
         {"state": "expired"},
+        {"expires": NOW},
         {"id": "another"},
     ],
     ids=str,
