@@ -279,6 +279,25 @@ def test_a_refused_file_says_why_and_goes_once_there_is_room(pair: Pair) -> None
     assert downloaded(noor) == noise(1_000)
 
 
+def test_a_refused_file_that_a_reload_has_lost_is_asked_for_again(pair: Pair, tmp_path: Path) -> None:
+    ada, _, conversation = pair
+    ada.open(conversation)
+    file = tmp_path / "a.bin"
+    file.write_bytes(noise(1_000))
+    full = {"error": {"code": "quota_exceeded", "message": "There is no room."}}
+    ada.page.route("**/api/v1/files", lambda route: route.fulfill(status=413, json=full))
+    with interrupted(ada):
+        send(ada, file)
+        expect(ada.page.locator(".msg .failure")).to_be_visible()
+        kept(ada, 0)
+    ada.page.unroute_all()
+    ada.page.reload()
+    expect(cards(ada).locator(".file-acts > *")).to_have_count(0)
+    ada.page.locator(".msg .failure >> text=Retry").click()
+    choose(ada, file)
+    ready(ada)
+
+
 def test_a_file_whose_checksum_differs_is_refused_and_can_be_sent_again(pair: Pair) -> None:
     ada, noor, conversation = pair
     ada.open(conversation)

@@ -123,6 +123,7 @@ export class Sending {
       return;
     }
     this.handles.set(upload.clientId, null);
+    if (!upload.id) this.portraits.set(upload.clientId, portrait(file));
     this.uploads.resume(upload);
     this.attach(upload, file);
     this.keep(upload, file).catch(() => {});
@@ -260,7 +261,7 @@ export class Sending {
   orphan({ client_id: clientId, conversation, to, file: { name, type, size } }) {
     this.kept.hold(clientId);
     this.portraits.set(clientId, Promise.resolve({ width: 0, height: 0, preview: null }));
-    return this.uploads.add({ clientId, conversation, to, name, type, size, lacks: "file" });
+    this.changed(this.uploads.add({ clientId, conversation, to, name, type, size, lacks: "file" }));
   }
 
   /** The file behind its handle, when it may be read and is still what it was. `ask` within a click only. */

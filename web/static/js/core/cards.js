@@ -32,7 +32,8 @@ function sending({ state, reason, sent, speed, eta }, transfer) {
 function told(own, transfer, down) {
   const { state, offset, speed, eta, verified, active, reason } = transfer;
   const card = { state, why: reason, offset, speed: 0, eta: null, verified, acts: [] };
-  if (state === "") return { ...card, state: "unknown", acts: ["download"] };
+  // Without an id the server has never heard of it.
+  if (state === "") return { ...card, state: "unknown", acts: transfer.id ? ["download"] : [] };
   if (state === "ready") return { ...card, acts: ["download"] };
   if (state === "verifying") return { ...card, acts: own ? ["cancel"] : ["download"] };
   if (state !== "open") return card;
