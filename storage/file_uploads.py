@@ -135,15 +135,15 @@ class Uploads:
         return [upload.told() for upload in self._rows("state = 'ready' AND id > ? ORDER BY id LIMIT ?", after, limit)]
 
     def by_state(self) -> list[Total]:
-        return self._totals("state", "1")
+        rows = self._connection.execute("SELECT state, count(*), sum(offset) FROM upload GROUP BY state ORDER BY state")
+        return [Total(*row) for row in rows]
 
     def by_person(self, most: int) -> list[Total]:
         """Of those who have files here: the `most` who take most room."""
-        return self._totals("owner", _LIVING, f"ORDER BY sum(offset) DESC, owner LIMIT {int(most)}")
-
-    def _totals(self, kind: str, condition: str, order: str = "ORDER BY 1") -> list[Total]:
         rows = self._connection.execute(
-            f"SELECT {kind}, count(*), sum(offset) FROM upload WHERE {condition} GROUP BY {kind} {order}"
+            f"SELECT owner, count(*), sum(offset) AS bytes FROM upload WHERE {_LIVING} GROUP BY owner "
+            "ORDER BY bytes DESC, owner LIMIT ?",
+            (most,),
         )
         return [Total(*row) for row in rows]
 

@@ -37,14 +37,17 @@ def sample(kind: type[Struct], known: Mapping[str, Tree]) -> dict[str, Tree]:
     return tree
 
 
+_PLAIN: Final[Mapping[type, Tree]] = {inspect.IntType: 1, inspect.BoolType: True, inspect.BytesType: b"x"}
+
+
 def _value(info: inspect.Type, known: Mapping[str, Tree]) -> Tree:
+    if type(info) in _PLAIN:
+        return _PLAIN[type(info)]
     match info:
         case inspect.StrType(pattern=pattern):
-            return "" if pattern and "?$" in pattern else "x"
-        case inspect.IntType():
-            return 1
-        case inspect.BoolType():
-            return True
+            return _text(pattern or "")
+        case inspect.LiteralType(values=values):
+            return values[0]
         case inspect.ListType(item_type=item):
             return [_value(item, known)]
         case inspect.StructType(cls=cls):
@@ -53,6 +56,12 @@ def _value(info: inspect.Type, known: Mapping[str, Tree]) -> Tree:
             return _value(next(one for one in types if not isinstance(one, inspect.NoneType)), known)
         case _:
             raise AssertionError(f"there is no sample of {info}")
+
+
+def _text(pattern: str) -> str:
+    if "{64}" in pattern:
+        return "0" * 64
+    return "" if "?$" in pattern else "x"
 
 
 class Mutator:

@@ -20,6 +20,7 @@ FRAGMENTS = {
     ("contacts.py", "condition"),
     ("contacts.py", "', '.join(_COLUMNS)"),
     ("database.py", "pragma"),
+    ("file_uploads.py", "condition"),
     ("messages.py", "above"),
 }
 """Parts of statements that are chosen in the same module among literals, or made of its columns' names and of marks."""
