@@ -1,7 +1,6 @@
 """file_chunker's handlers and timers. What happens on disk stands in the modules beside this one."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
@@ -275,8 +274,10 @@ class FileChunker(Actor[FilesUnit]):
         while True:
             await asyncio.sleep(wait)
             wait = SWEEP_SECONDS
-            with contextlib.suppress(Refusal):
+            try:
                 await self.sweeping.run()
+            except (Refusal, OSError) as trouble:
+                log.warning("the sweep is put off: %s", trouble)
 
     # Common to all.
 
