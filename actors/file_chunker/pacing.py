@@ -21,9 +21,11 @@ class Pacing:
         if self._pace is None:
             return
         ticket = Ticket(person, upload, size)
-        turn = self._turns[ticket] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn = self._turns[ticket] = loop.create_future()
         self._pace.add(ticket)
-        self._serve(self._pace)
+        # Not at once: this one would go on before those whose turn has come and who have not been woken yet.
+        loop.call_soon(self._serve, self._pace)
         try:
             async with asyncio.timeout(within):
                 await turn

@@ -30,6 +30,29 @@ def test_the_cap_is_kept_in_order_and_nothing_is_polled() -> None:
     run_virtually(test())
 
 
+def test_nobody_overtakes_those_whose_turn_has_come() -> None:
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        late = 0.0
+        pacing = Pacing(4 * MIB, lambda: loop.time() + late)
+        gone: list[int] = []
+
+        async def one(number: int) -> None:
+            await pacing.turn("ann", "a", MIB // 8, within=60)
+            gone.append(number)
+
+        await pacing.turn("ann", "a", MIB, within=60)
+        first = asyncio.create_task(one(1))
+        await asyncio.sleep(0.01)
+        assert gone == []
+        # The loop had no time for a while, so that there is room for all when the next ones come.
+        late = 10.0
+        await asyncio.gather(first, one(2), one(3))
+        assert gone == [1, 2, 3]
+
+    run_virtually(test())
+
+
 def test_nobody_waits_beyond_the_deadline_and_the_next_one_has_the_place() -> None:
     async def test() -> None:
         loop = asyncio.get_running_loop()
