@@ -299,7 +299,7 @@ def test_a_look_finds_what_is_missing_and_tells_what_was_under_way(ledger: Path,
 
 
 def test_kills_are_broken_by_what_is_missing_and_by_what_did_not_arrive() -> None:
-    well, arrived = Look(damage="", missing=[], ahead=1, renamed=0), Arrived(files=1, bytes=1, wrong=[])
+    well, arrived = Look(damage="", missing=[], ahead=1, renamed=0), Arrived(files=1, bytes=1, strays=1, wrong=[])
     assert figure([well], [0.1], arrived, 1).kept
     assert not figure([well], [0.1], arrived, 2).kept
     assert not figure([structs.replace(well, damage="page 3")], [0.1], arrived, 1).kept

@@ -18,6 +18,8 @@ from storage.sibling import Sibling
 from tests.support.waiting import SCALE
 
 CHUNK = 64 * 1024
+FAULTS_MOST = 8
+"""Times that the page begins again after an error inside the installation."""
 
 
 class Disk:
@@ -95,9 +97,11 @@ class Uploader:
                 offset = self.transfer.append_from(self.upload, offset, end - offset, self._body(offset, end))
                 self._claimed(offset, disk)
         except HttpError as error:
-            if error.status not in AGAIN:
-                raise
             self.answers[error.code] += 1
+            # Mail that was in hand at three deaths is set aside with this word, whoever was to blame.
+            again = error.code == "internal" and self.answers["internal"] <= FAULTS_MOST
+            if error.status not in AGAIN and not again:
+                raise
             self._wait()
         except OSError:
             self.breaks += 1
