@@ -38,7 +38,8 @@ class Kind(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """`unreferenced`: finished, and no message refers to them; None when the messages cannot be read.
 
-    `strays`: on the disk, and unknown to the ledger or ended there. Both go with a sweep, when they are a day old.
+    `strays`: on the disk, and unknown to the ledger or ended there. Both go with a sweep when they are a day old, but
+    for strays that a message refers to and the ledger does not know.
     """
 
     by_state: list[Total]

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +13,7 @@ from actors.file_chunker import rules
 from actors.file_chunker.telling import told
 from actors.runtime.errands import Errands
 from protocols.errors import Refusal
-from protocols.files import Swept
+from protocols.files import Swept, UploadState
 from protocols.mail import Push
 from storage import Reader
 from storage.blobs import Blobs, Stored
@@ -129,15 +128,21 @@ class Sweeping:
         stored = self._blobs.stored()
         while page := await asyncio.to_thread(_some, stored):
             old = {one.id for one in page if one.modified < before}
-            living: set[str] = await self._read(partial(_living, sorted(old)))
-            for one in old - living:
+            for one in old - await self._wanted(sorted(old)):
                 freed += await asyncio.to_thread(self._blobs.remove, one)
                 strays += 1
         return strays, freed
 
+    async def _wanted(self, ids: Sequence[str]) -> set[str]:
+        """Those that are to stay: of living uploads; and those that were sent and have lost their row.
 
-def _living(ids: Sequence[str], tx: FilesUnit) -> set[str]:
-    return tx.uploads.living(ids)
+        A ledger that is older than the folder, or gone, is somebody's mistake with a backup, and the bytes are all
+        that is left to mend it with.
+        """
+        rows: list[UploadState] = await self._read(lambda tx: tx.uploads.states(ids))
+        unknown = set(ids) - {row.id for row in rows}
+        kept = await self._referred(sorted(unknown))
+        return {row.id for row in rows if row.state not in ENDED} | (unknown if kept is None else kept)
 
 
 def _some(stored: Iterator[Stored]) -> list[Stored]:

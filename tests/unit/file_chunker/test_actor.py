@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from actors.file_chunker.finishing import STEP
+from actors.router import Router
 from protocols.errors import Refusal
 from protocols.files import PREVIEW_BYTES, Append, CancelUpload, CreateUpload, SetPreview, SweepFiles
+from protocols.router import SendMessage
 from storage import Database
 from storage.file_uploads import ENDED
 from storage.router import ROUTER
+from tests.support.chat import House, stored
 from tests.support.filing import Desk, Sender, open_desk
 from tests.support.people import ANN, BOB, CAT, DAN
 from tests.support.waiting import eventually
@@ -370,6 +373,7 @@ async def test_with_the_messages_unreadable_nothing_that_is_ready_goes(desk: Des
 
 
 async def test_files_that_no_row_knows_go_after_a_day(desk: Desk) -> None:
+    await (await Database.open(ROUTER, desk.actor.environment.paths.databases)).close()
     kept = Sender(desk, b"abc")
     await kept.create()
     await kept.open()
@@ -382,6 +386,23 @@ async def test_files_that_no_row_knows_go_after_a_day(desk: Desk) -> None:
     desk.now = first + DAY_MS + 1_000
     assert await sweep(desk) == (0, 0, 1)
     assert [one.id for one in desk.actor.blobs.stored()] == [kept.id]
+
+
+async def test_what_was_sent_stays_when_its_row_is_lost(desk: Desk) -> None:
+    paths = desk.actor.environment.paths
+    lost, unsent = await sent(desk, b"abc"), await sent(desk, b"def")
+    assert {await ended(desk, one.id) for one in (lost, unsent)} == {"ready"}
+    house = House(Router(desk.actor.environment), await Database.open(ROUTER, paths.databases), paths.databases)
+    stored(await house.do(ANN, SendMessage(to=BOB, body="", file=lost.id)))
+    await house.close()
+    await desk.database.run(lambda tx: tx.uploads.forget([lost.id, unsent.id]))
+    desk.now = max(one.modified for one in desk.actor.blobs.stored()) + DAY_MS + 1_000
+    log = paths.database(ROUTER.name)
+    away = log.rename(log.with_suffix(".away"))
+    assert await sweep(desk) == (0, 0, 0)
+    away.rename(log)
+    assert await sweep(desk) == (0, 0, 1)
+    assert [one.id for one in desk.actor.blobs.stored()] == [lost.id]
 
 
 async def test_both_are_told_of_states_and_now_and_then_of_offsets(desk: Desk) -> None:
