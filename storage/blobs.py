@@ -84,7 +84,6 @@ class DirectoryBlobs:
     def cut(self, id: str, size: int) -> None:  # noqa: A002
         path = self._part(id)
         _made(self._uploading)
-        new = not path.exists()
         with _opened(path, os.O_RDWR | os.O_CREAT) as descriptor:
             there = os.fstat(descriptor).st_size
             if there < size:
@@ -92,7 +91,8 @@ class DirectoryBlobs:
             if there > size:
                 os.ftruncate(descriptor, size)
                 os.fsync(descriptor)
-        if new:
+        if not size:
+            # Also where the file is there already: whoever made it may have ended before its name was synced.
             _sync(self._uploading)
 
     def write(self, id: str, offset: int, pieces: Sequence[bytes]) -> None:  # noqa: A002
@@ -111,8 +111,9 @@ class DirectoryBlobs:
         except FileNotFoundError:
             if not final.exists():
                 raise
-        _sync(self._uploading)
+        # The new name before the old one is gone for good: with power lost between the two, one of them is there.
         _sync(final.parent)
+        _sync(self._uploading)
 
     def remove(self, id: str) -> int:  # noqa: A002
         freed = 0

@@ -76,6 +76,29 @@ def test_cutting_keeps_what_counts_and_no_more(blobs: DirectoryBlobs) -> None:
     assert content(blobs) == b"abcd"
 
 
+def test_names_survive_the_loss_of_power_as_bytes_do(
+    blobs: DirectoryBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    uploading = tmp_path / "uploading"
+    for _ in range(2):
+        # The second time as after a kill between the making of the file and the syncing of its name.
+        synced.clear()
+        blobs.cut(ID, 0)
+        assert synced[-1] == uploading
+    synced.clear()
+    blobs.finish(ID)
+    final = blobs.path(ID)
+    assert final is not None
+    assert synced[0] == uploading / f"{ID}.part"
+    assert synced[-2:] == [final.parent, uploading]
+
+
 def test_an_open_reader_survives_the_rename_and_the_removal(blobs: DirectoryBlobs) -> None:
     blobs.cut(ID, 0)
     blobs.write(ID, 0, [b"abc"])
