@@ -82,6 +82,7 @@ class FileChunker(Actor[FilesUnit]):
             expire=self.bounds.expire,
         )
         self._told: dict[str, float] = {}
+        self._untold: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_loop: Callable[[Callable[[str], None], str], object] = _not_yet
 
@@ -186,6 +187,7 @@ class FileChunker(Actor[FilesUnit]):
         upload = rules.left(before, mail.person, mail.command.generation)
         if upload is None or upload is before:
             return Done(), ()
+        self._forget(upload.id)
         return Done(), [told(tx.uploads.put(upload))]
 
     def _append(self, tx: FilesUnit, mail: Mail[Append]) -> tuple[Appended, Sequence[Effect]]:
@@ -215,28 +217,34 @@ class FileChunker(Actor[FilesUnit]):
             return ()
         self._look(upload.id)
         if upload.state != before.state:
-            self._told.pop(upload.id, None)
+            self._forget(upload.id)
             return [told(tx.uploads.put(upload))]
         tx.uploads.advance(upload.id, upload.offset, now + self.bounds.expire)
         at = self.environment.monotonic()
         if at - self._told.get(upload.id, -APART) < APART:
+            # There may be no next piece for long: a sender that pauses is not to leave the other's card behind.
+            self._untold.add(upload.id)
             return ()
         # What is not said, because this is rolled back after all, the next piece says.
         self._told[upload.id] = at
+        self._untold.discard(upload.id)
         return [told(upload)]
 
     # By itself.
 
     @every(1.0)
     def quiet(self, tx: FilesUnit, _now: int) -> Iterable[Effect]:
-        """Those that were being sent, and are not any more."""
+        """Those that were being sent, and are not any more; and how far others are whose last pieces were not told."""
         self._on_loop(lambda _: self.writing.forget_idle(), "")
         for upload in tx.uploads.active():
             if self.writing.quiet(upload.id, QUIET):
-                self._told.pop(upload.id, None)
+                self._forget(upload.id)
                 left = rules.left(upload, upload.owner, upload.generation)
                 if left is not None:
                     yield told(tx.uploads.put(left))
+            elif upload.id in self._untold:
+                self._untold.discard(upload.id)
+                yield told(upload)
 
     async def settle(self, upload: str, sha256: str) -> None:
         """All bytes are on disk under their own name, and this is their digest."""
@@ -288,9 +296,13 @@ class FileChunker(Actor[FilesUnit]):
     def _end(self, tx: FilesUnit, upload: Upload) -> Upload:
         ended = tx.uploads.put(upload)
         tx.uploads.forget_picture(upload.id)
-        self._told.pop(upload.id, None)
+        self._forget(upload.id)
         self._look(upload.id)
         return ended
+
+    def _forget(self, upload: str) -> None:
+        self._told.pop(upload, None)
+        self._untold.discard(upload)
 
     def _look(self, upload: str) -> None:
         # Begun before the commit, it reads the ledger after it: the database does one thing at a time.

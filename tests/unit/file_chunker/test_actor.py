@@ -191,6 +191,20 @@ async def test_a_person_sends_so_many_at_a_time_and_a_silent_one_makes_room(desk
     assert (await desk.row(one.id)).active
 
 
+async def test_what_a_sender_did_before_a_pause_is_told_all_the_same(desk: Desk) -> None:
+    ann = Sender(desk, b"abcd")
+    await ann.create()
+    await ann.open()
+    await ann.append(0, 1)
+    await ann.append(1, 3)
+    assert desk.frames[-1].offset == 1
+    await desk.quiet()
+    assert (desk.frames[-1].offset, desk.frames[-1].active) == (3, True)
+    frames = len(desk.frames)
+    await desk.quiet()
+    assert len(desk.frames) == frames
+
+
 async def test_a_promised_digest_is_waited_for(desk: Desk) -> None:
     ann = await sent(desk, b"abc", promised=True)
     await ann.declare()
