@@ -12,6 +12,9 @@ from storage.journal import Journal
 ENDED: Final = frozenset({"failed", "cancelled", "expired"})
 """States in which an upload has no bytes any more."""
 
+LEAST: Final = 128 * 1024
+"""Bytes that a file weighs at the least: its row and its picture take room too, and so a quota bounds their number."""
+
 
 class Upload(UploadState, frozen=True, kw_only=True):
     """An upload with what only its owner needs to know.
@@ -104,9 +107,9 @@ class Uploads:
         return None if row is None else (row[0], row[1])
 
     def taken(self, owner: str) -> int:
-        """Bytes of a person's uploads, those that are still to come included."""
+        """Bytes that a person's uploads weigh, those that are still to come included, and none less than LEAST."""
         row = self._connection.execute(
-            f"SELECT coalesce(sum(size), 0) FROM upload WHERE owner = ? AND {_LIVING}", (owner,)
+            f"SELECT coalesce(sum(max(size, ?)), 0) FROM upload WHERE owner = ? AND {_LIVING}", (LEAST, owner)
         ).fetchone()
         return int(row[0])
 

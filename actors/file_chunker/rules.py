@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from protocols.errors import Refusal
 from protocols.files import NAME_BYTES, PREVIEW_BYTES, CreateUpload, FailureReason, SetPreview
-from storage.file_uploads import ENDED, Upload
+from storage.file_uploads import ENDED, LEAST, Upload
 
 DAY_MS: Final = 86_400_000
 MIB: Final = 1024 * 1024
@@ -39,7 +39,7 @@ class Bounds(Struct, frozen=True):
 
 
 class Room(Struct, frozen=True):
-    """What there is at the moment: bytes that the person's uploads take, and bytes that the disk has left."""
+    """What there is at the moment: bytes that the person's uploads weigh, and bytes that the disk has left."""
 
     taken: int
     free: int
@@ -51,7 +51,7 @@ def created(owner: str, command: CreateUpload, bounds: Bounds, room: Room, now: 
         raise Refusal("invalid", fields=wrong)
     if command.size > bounds.largest:
         raise Refusal("too_large", f"A file may have {bounds.largest // MIB} MiB at most.")
-    if bounds.quota and room.taken + command.size > bounds.quota:
+    if bounds.quota and room.taken + max(command.size, LEAST) > bounds.quota:
         raise Refusal("quota_exceeded")
     if room.free - command.size < bounds.keep_free:
         raise Refusal("storage_full")

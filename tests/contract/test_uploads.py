@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from protocols.files import UploadState
-from storage.file_uploads import Total, Uploads
+from storage.file_uploads import LEAST, Total, Uploads
 from storage.journal import Journal
 from storage.migrate import migrate
 from tests.support.people import ANN, BOB
@@ -66,7 +66,9 @@ class UploadsContract:
         for number, state in enumerate(("open", "verifying", "ready", "failed", "cancelled", "expired")):
             uploads.put(upload(f"u{number}", state=state, offset=10))
         uploads.put(upload("other", owner=BOB, offset=10))
-        assert uploads.taken(ANN) == 300
+        uploads.put(upload("large", state="ready", owner=BOB, size=5 * LEAST))
+        assert (uploads.taken(ANN), uploads.taken(BOB)) == (3 * LEAST, 6 * LEAST)
+        uploads.forget(["large"])
         assert uploads.verifying() == ["u1"]
         assert uploads.living(["u0", "u2", "u3", "no"]) == {"u0", "u2"}
         assert uploads.by_person(5) == [Total(ANN, 3, 30), Total(BOB, 1, 10)]

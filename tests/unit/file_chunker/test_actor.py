@@ -11,7 +11,7 @@ from protocols.errors import Refusal
 from protocols.files import PREVIEW_BYTES, Append, CancelUpload, CreateUpload, SetPreview, SweepFiles
 from protocols.router import SendMessage
 from storage import Database
-from storage.file_uploads import ENDED
+from storage.file_uploads import ENDED, LEAST
 from storage.router import ROUTER
 from tests.support.chat import House, stored
 from tests.support.filing import Desk, Sender, open_desk
@@ -69,6 +69,15 @@ async def test_who_may_not_send_is_told_why(desk: Desk) -> None:
     await desk.ask("file_chunker", CancelUpload(upload="quota-of-somebody-0"), within=5, person=ANN)
     await Sender(desk, b"x").create()
     await Sender(desk, b"x", CAT).create()
+
+
+async def test_so_many_small_files_fill_a_quota(desk: Desk) -> None:
+    most = 4 * MIB // LEAST
+    for number in range(most):
+        await Sender(desk, b"x" * (number % 2), upload=f"small-file-of-ann-{number}").create()
+    assert await code(Sender(desk, b"").create()) == "quota_exceeded"
+    await desk.ask("file_chunker", CancelUpload(upload="small-file-of-ann-1"), within=5, person=ANN)
+    await Sender(desk, b"").create()
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from tests.support.people import ANN, BOB
 T = TypeVar("T")
 
 ID = "upload-0123456789"
-BOUNDS = rules.Bounds(largest=1_000, quota=1_000, expire=10_000, keep_free=0, transfers=2)
+BOUNDS = rules.Bounds(largest=1_000, quota=0, expire=10_000, keep_free=0, transfers=2)
 ROOM = rules.Room(taken=0, free=1 << 40)
 
 
