@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.real_page import House, Person
 from tests.support.stage import picture
@@ -178,6 +178,29 @@ def test_a_reload_goes_on_by_itself_where_the_browser_finds_the_file(pair: Pair)
     assert downloaded(noor) == noise(length)
     assert downloaded(noor, 0) == bytes((at * 31) % 251 for at in range(length))
     kept(ada, 0)
+
+
+def test_a_picture_whose_place_was_given_unheard_goes_on_after_a_reload(pair: Pair) -> None:
+    ada, noor, conversation = pair
+    asked: list[int] = []
+
+    def lose_the_second_answer(route: Route) -> None:
+        answer = route.fetch()
+        asked.append(answer.status)
+        if len(asked) != 2:
+            route.fulfill(response=answer)
+
+    ada.page.route("**/api/v1/files", lose_the_second_answer)
+    ada.open(conversation)
+    pictures = [picture(1_200, 800), picture(800, 1_200)]
+    send(ada, [{"name": "sea.png", "mimeType": "image/png", "buffer": one} for one in pictures])
+    # Whatever is asked of the page lets the route be served.
+    eventually_sync(lambda: ada.page.evaluate("true") and asked == [201, 201], within=20)
+    ada.page.reload()
+    noor.open(conversation)
+    ready(ada, noor, count=2)
+    expect(noor.page.locator(".msg")).to_have_count(2)
+    expect(noor.page.locator(".media.image img[src$=preview]")).to_have_count(2)
 
 
 def test_a_tab_that_is_closed_leaves_its_uploads_to_another(pair: Pair) -> None:

@@ -241,13 +241,13 @@ export class Sending {
     }
   }
 
-  async take({ client_id: clientId, person, handle = null, blob = null, preview = null, ...fields }) {
+  async take({ client_id: clientId, person, handle = null, blob = null, preview = null, drawn = false, ...fields }) {
     if (this.uploads.find(clientId)) return;
     const upload = this.uploads.add({ ...fields, clientId, offset: null, lacks: "file" });
     if (upload.unwanted) upload.end = "cancelled";
     this.handles.set(clientId, handle);
-    const { width, height } = upload;
-    this.portraits.set(clientId, Promise.resolve({ width, height, preview }));
+    const { id, width, height } = upload;
+    if (id || drawn) this.portraits.set(clientId, Promise.resolve({ width, height, preview }));
     if (blob) this.attach(upload, blob);
     else if (handle && !upload.end) await this.reach(upload, false);
     // Its message was in the other tab's hands as well.
@@ -283,6 +283,7 @@ export class Sending {
     const { clientId } = upload;
     this.files.set(clientId, file);
     upload.lacks = "";
+    if (!this.portraits.has(clientId)) this.portraits.set(clientId, portrait(file));
     if (SHOWN.test(file.type) && !this.pictures.has(clientId)) {
       this.portraits.get(clientId).then(({ preview }) => this.picturing(upload, file, preview));
     }
@@ -381,6 +382,7 @@ export class Sending {
 
   forget(upload) {
     this.uploads.remove(upload);
+    URL.revokeObjectURL(this.pictures.get(upload.clientId) ?? "");
     for (const map of [this.files, this.handles, this.portraits, this.pictures]) map.delete(upload.clientId);
     this.kept.remove(upload.clientId).catch(() => {});
   }

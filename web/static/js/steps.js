@@ -13,6 +13,8 @@ export class Steps {
     const { clientId } = upload;
     const { width, height, preview } = await this.portraits.get(clientId);
     Object.assign(upload, { width, height });
+    // Written down first: asked for again after a reload, it has to be the same wish.
+    await this.kept.change(clientId, { width, height, drawn: true, ...(preview && { preview }) }).catch(() => {});
     const { id, offset } = await this.uploader.create(upload, clientId, signal);
     if (upload.end) {
       // Given up while it was on its way.
@@ -20,7 +22,7 @@ export class Steps {
       return {};
     }
     upload.id = id;
-    await this.kept.change(clientId, { id, width, height, ...(preview && { preview }) }).catch(() => {});
+    await this.kept.change(clientId, { id }).catch(() => {});
     // A card without its picture is no reason to keep the file back.
     const shown = preview ? await this.uploader.preview(id, preview).then(() => true, () => false) : false;
     this.release(upload, shown);

@@ -2,8 +2,8 @@
 //
 // A record is {client_id, id, conversation, to, name, type, size, modified, print, sha256, declared, paused, width,
 // height} and, as far as there are any, `handle` (a FileSystemFileHandle, which leads back to the file), `blob` (a copy of
-// what is small: pasted pictures have no other home) and `preview`. A database of its own: the outbox's has no room for
-// further stores without shutting out the tabs that are open.
+// what is small: pasted pictures have no other home), `preview`, and `drawn` once it and the measures are found. A
+// database of its own: the outbox's has no room for further stores without shutting out the tabs that are open.
 
 const NAME = "parley-files";
 const STORE = "uploads";
