@@ -5,42 +5,17 @@
 // what is small: pasted pictures have no other home), `preview`, and `drawn` once it and the measures are found. A
 // database of its own: the outbox's has no room for further stores without shutting out the tabs that are open.
 
-const NAME = "parley-files";
-const STORE = "uploads";
+import { Personal, finished } from "./personal.js";
+
 const COPY_MOST = 16 * 1024 * 1024;
 
-function opened() {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(NAME, 1);
-    request.onupgradeneeded = () => {
-      const store = request.result.createObjectStore(STORE, { keyPath: ["person", "client_id"] });
-      store.createIndex("person", "person");
-    };
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}
-
-function finished(request) {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}
-
-export class Kept {
+export class Kept extends Personal {
   /** Where there is no IndexedDB, an upload lives as long as the page. */
   constructor(person) {
-    this.person = person;
-    this.database = opened().catch(() => null);
+    super("parley-files", "uploads", person);
     // Those that this tab looks after, or will once another tab is gone.
     this.mine = new Map();
     this.adopted = false;
-  }
-
-  async store(mode) {
-    const database = await this.database;
-    return database?.transaction(STORE, mode, { durability: "strict" }).objectStore(STORE) ?? null;
   }
 
   /** A new record or a newer one. Without room for the copy of a small file it is kept without. */
@@ -67,8 +42,7 @@ export class Kept {
   }
 
   async remove(clientId) {
-    const store = await this.store("readwrite");
-    if (store) await finished(store.delete([this.person, clientId]));
+    await super.remove(clientId);
     this.release(clientId);
   }
 
@@ -121,11 +95,5 @@ export class Kept {
   release(clientId) {
     this.mine.get(clientId)?.release();
     this.mine.delete(clientId);
-  }
-
-  async clear() {
-    const store = await this.store("readwrite");
-    if (!store) return;
-    for (const key of await finished(store.index("person").getAllKeys(this.person))) await finished(store.delete(key));
   }
 }
