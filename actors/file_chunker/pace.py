@@ -8,6 +8,8 @@ LEAST: Final = 512 * 1024
 """Bytes that may go at once, whatever the cap: a piece is never held up by its own size."""
 BURST: Final = 1 / 16
 """Seconds of the cap that may go at once after a pause: little, so that text does not feel it."""
+TURN: Final = 1024 * 1024
+"""Most bytes of one upload in its turn: pieces that go together are synced together, and text waits for fewer syncs."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,9 +52,9 @@ class Pace:
         self._at = now
         gone: list[Ticket] = []
         while self._people and self._credit > 0:
-            ticket = self._next()
-            self._credit -= ticket.bytes
-            gone.append(ticket)
+            for ticket in self._next():
+                self._credit -= ticket.bytes
+                gone.append(ticket)
         return gone
 
     def wait(self) -> float | None:
@@ -62,14 +64,18 @@ class Pace:
         # A little more than nothing, or rounding would make it come in vain.
         return max(0.0, -self._credit / self._rate) + 0.000_1
 
-    def _next(self) -> Ticket:
+    def _next(self) -> list[Ticket]:
         person, uploads = next(iter(self._people.items()))
         upload, tickets = next(iter(uploads.items()))
-        ticket = tickets.popleft()
+        turn: list[Ticket] = []
+        size = 0
+        while tickets and (not turn or size + tickets[0].bytes <= TURN):
+            turn.append(tickets.popleft())
+            size += turn[-1].bytes
         uploads.move_to_end(upload)
         self._people.move_to_end(person)
         self._tidy(person, upload)
-        return ticket
+        return turn
 
     def _tidy(self, person: str, upload: str) -> None:
         uploads = self._people[person]

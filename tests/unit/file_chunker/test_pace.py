@@ -3,10 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.file_chunker.pace import LEAST, Pace, Ticket
+from actors.file_chunker.pace import LEAST, TURN, Pace, Ticket
 
 MIB = 1024 * 1024
 PIECE = 256 * 1024
+TOGETHER = TURN // PIECE
 
 
 def run(pace: Pace, now: float, seconds: float) -> list[Ticket]:
@@ -31,14 +32,14 @@ def test_no_more_goes_than_the_cap_and_what_may_go_at_once() -> None:
     pace.due(100.0)
     fill(pace, "ann", "a", 1_000)
     gone = sum(ticket.bytes for ticket in run(pace, 100.0, 10.0))
-    assert 80 * MIB <= gone <= 80 * MIB + LEAST + PIECE
+    assert 80 * MIB <= gone <= 80 * MIB + LEAST + TURN
 
 
 def test_after_a_pause_only_little_goes_at_once() -> None:
     pace = Pace(8 * MIB)
     pace.due(100.0)
     fill(pace, "ann", "a", 1_000)
-    assert sum(ticket.bytes for ticket in pace.due(10_000.0)) <= LEAST + PIECE
+    assert sum(ticket.bytes for ticket in pace.due(10_000.0)) <= LEAST + TURN
 
 
 def test_people_share_alike_whatever_the_number_of_their_uploads() -> None:
@@ -48,8 +49,17 @@ def test_people_share_alike_whatever_the_number_of_their_uploads() -> None:
     fill(pace, "bob", "b", 100)
     gone = run(pace, 0.0, 2.0)
     count = {name: sum(ticket.upload == name for ticket in gone) for name in ("a1", "a2", "a3", "a4", "b")}
-    assert abs(count["b"] - sum(count[name] for name in ("a1", "a2", "a3", "a4"))) <= 1
-    assert max(count[name] for name in ("a1", "a2")) - min(count[name] for name in ("a3", "a4")) <= 1
+    assert abs(count["b"] - sum(count[name] for name in ("a1", "a2", "a3", "a4"))) <= TOGETHER
+    assert max(count[name] for name in ("a1", "a2")) - min(count[name] for name in ("a3", "a4")) <= TOGETHER
+
+
+def test_what_waits_of_one_upload_goes_together() -> None:
+    pace = Pace(16 * MIB)
+    pace.due(1.0)
+    for upload in ("a1", "a2"):
+        fill(pace, "ann", upload, 2 * TOGETHER)
+    names = [ticket.upload for ticket in run(pace, 1.0, 10.0)]
+    assert names == (["a1"] * TOGETHER + ["a2"] * TOGETHER) * 2
 
 
 def test_who_comes_late_does_not_wait_for_all_that_is_there() -> None:
@@ -58,7 +68,7 @@ def test_who_comes_late_does_not_wait_for_all_that_is_there() -> None:
     pace.due(1.0)
     late = fill(pace, "bob", "b", 1)[0]
     gone = run(pace, 1.0, 0.1)
-    assert gone.index(late) <= 1
+    assert gone.index(late) <= TOGETHER
 
 
 def test_what_is_dropped_does_not_go_and_costs_nothing() -> None:
