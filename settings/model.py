@@ -122,7 +122,7 @@ class Limits(_Section, frozen=True):
 class Files(_Section, frozen=True):
     largest_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 2_048
     quota_mib: Annotated[int, Meta(ge=0, le=1_073_741_824)] = 10_240
-    rate_mib: Annotated[int, Meta(ge=0, le=100_000)] = 32
+    rate_mib: Annotated[int, Meta(ge=0, le=100_000)] = 16
     transfers: Annotated[int, Meta(ge=1, le=100)] = 4
     expire_hours: Annotated[float, Meta(gt=0, le=8_760)] = 24
     keep_free_mib: Annotated[int, Meta(ge=0, le=1_048_576)] = 256

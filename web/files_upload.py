@@ -14,11 +14,11 @@ from web.files_tus import Portion, beyond
 from web.files_watch import Watch
 from web.routing import Call
 
-WINDOW: Final = 8
-"""Pieces of one body that are on their way at a time: enough to keep broker and disk busy, and 2 MiB of memory."""
+WINDOW: Final = 16
+"""Pieces of one body that are on their way at a time: enough that disk and broker never wait for each other, and 4 MiB of memory."""
 
 PIECES_MOST: Final = 64
-"""Pieces of all bodies together: 16 MiB, half a second's worth at the default cap, whoever may send at a time."""
+"""Pieces of all bodies together: 16 MiB, a second's worth at the default cap, whoever may send at a time."""
 
 PIECE_WITHIN: Final = 10.0
 """Seconds for a piece to be on disk."""

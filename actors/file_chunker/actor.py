@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -36,6 +37,8 @@ from storage.blobs import DirectoryBlobs
 from storage.file_uploads import ENDED, Upload
 from storage.files import FILES, FilesUnit
 
+NICE: Final = 10
+"""This process gives way to the others at the processor."""
 QUIET: Final = 5.0
 """Seconds without a piece after which nobody is sending any more, whatever was said."""
 APART: Final = 0.25
@@ -87,6 +90,8 @@ class FileChunker(Actor[FilesUnit]):
         self._on_loop: Callable[[Callable[[str], None], str], object] = _not_yet
 
     async def started(self) -> None:
+        # Whoever waits for a file waits seconds; whoever waits for a line of text notices a hundredth of one.
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
         self._on_loop = asyncio.get_running_loop().call_soon_threadsafe
         for upload in await self.read(lambda tx: tx.uploads.verifying()):
             self.finishing.look(upload)

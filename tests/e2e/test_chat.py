@@ -10,7 +10,7 @@ import pytest
 
 from drill.installation import Installation
 from drill.ledger import settle
-from drill.person import Person
+from drill.person import HttpError, Person
 from tests.support.waiting import SCALE, eventually
 
 pytestmark = pytest.mark.e2e
@@ -63,11 +63,22 @@ class Pair:
         assert account.stored == account.shown == len(self.ann.sent) + len(self.bob.sent)
 
 
+async def registered(person: Person) -> bool:
+    """Whether it worked: what the test before has killed may still be on its way back."""
+    try:
+        await person.register()
+    except HttpError as error:
+        if error.code != "unavailable":
+            raise
+        return False
+    return True
+
+
 @pytest.fixture
 async def pair(installation: Installation) -> AsyncIterator[Pair]:
     number = next(_names)
     async with Person(installation.base, f"ann{number}") as ann, Person(installation.base, f"bob{number}") as bob:
-        await ann.register()
+        await eventually(lambda: registered(ann), 20)
         await bob.register()
         await ann.befriend(bob)
         two = Pair(ann, bob)

@@ -233,13 +233,13 @@ def test_detached_it_outlives_its_starter_and_down_waits_for_its_end(home: Insta
 
 
 def test_a_second_signal_ends_everything_at_once(home: Installation) -> None:
-    with home.running(FAKE_FRONT="stubborn", FAKE_AUTH="stubborn", FAKE_ROUTER="stubborn") as supervisor:
+    stubborn = {"FAKE_FRONT": "stubborn", "FAKE_AUTH": "stubborn", "FAKE_ROUTER": "stubborn"}
+    # Long enough to tell "at once" from a child that was waited for, on any machine.
+    with home.running(FAKE_STOP_TIMEOUT="60", **stubborn) as supervisor:
         supervisor.send_signal(signal.SIGINT)
         eventually_sync(lambda: home.said("stopping all"), 2)
-        began = time.monotonic()
         supervisor.send_signal(signal.SIGINT)
-        assert supervisor.wait(5) == 0
-        assert time.monotonic() - began < 1.0 * SCALE
+        assert supervisor.wait(30) == 0
 
 
 def test_an_orphan_below_a_child_is_reaped(home: Installation) -> None:

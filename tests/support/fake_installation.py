@@ -41,7 +41,7 @@ def _faked(spec: ChildSpec) -> ChildSpec:
         return spec
     # Without site-packages a stand-in starts in a few hundredths of a second.
     argv = (sys.executable, "-P", "-S", str(FAKE), spec.name)
-    return msgspec.structs.replace(spec, argv=argv, stop_timeout=1.0)
+    return msgspec.structs.replace(spec, argv=argv, stop_timeout=float(os.environ.get("FAKE_STOP_TIMEOUT", "1")))
 
 
 @dataclass

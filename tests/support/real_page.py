@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, WebSocketRoute
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, WebSocketRoute
 
 from settings import Paths, load
 from supervision.client import ask
@@ -264,10 +265,16 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
         chromium.close()
 
 
+def _said(message: ConsoleMessage) -> str:
+    """What it says, and of a request that failed also which."""
+    where = urlsplit(message.location["url"]).path if message.text.startswith("Failed to load") else ""
+    return f"{message.text} {where}".rstrip()
+
+
 def person(chromium: Browser, house: House, name: str, **context: Any) -> Person:
     """Somebody new with a browser of their own, not yet registered."""
     made = chromium.new_context(locale="en-GB", **context)
     one = Person(name, house, made, made.new_page())
-    one.page.on("console", lambda message: one.complaints.append(message.text))
+    one.page.on("console", lambda message: one.complaints.append(_said(message)))
     one.page.on("pageerror", lambda error: one.complaints.append(str(error)))
     return one
