@@ -15,7 +15,7 @@ from web.files_watch import Watch
 from web.routing import Call
 
 WINDOW: Final = 16
-"""Pieces of one body that are on their way at a time: enough that disk and broker never wait for each other, and 4 MiB of memory."""
+"""Pieces of one body that are on their way at a time, 4 MiB: disk and broker never wait for each other."""
 
 PIECES_MOST: Final = 64
 """Pieces of all bodies together: 16 MiB, a second's worth at the default cap, whoever may send at a time."""
