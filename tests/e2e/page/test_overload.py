@@ -120,3 +120,5 @@ def test_while_nothing_is_carried_the_page_says_so_and_goes_on_by_itself(pair: P
     assert noor.texts() == lines
     for one in (ada, noor):
         expect(one.page.locator("[data-strip]")).to_have_count(0, timeout=20_000 * SCALE)
+        # Whoever signed up by the API renews the token soon after, perhaps in vain while nothing is carried.
+        one.complaints[:] = [text for text in one.complaints if "503" not in text or "/auth/refresh" not in text]
