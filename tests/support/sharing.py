@@ -28,8 +28,16 @@ SECONDS: Final = {
     "tests/e2e/test_full_disk.py": 25,
     "tests/e2e/test_presence.py": 25,
     "tests/integration/test_faults_node.py": 25,
+    "tests/integration/test_file_chunker.py": 30,
+    "tests/integration/web/test_tus.py": 30,
+    "tests/e2e/test_file_faults.py": 25,
+    "tests/e2e/test_durability.py": 20,
+    "tests/e2e/test_file_durability.py": 20,
+    "tests/integration/web/test_downloads.py": 20,
+    "tests/integration/web/test_tus_client.py": 20,
     "tests/integration/test_presence.py": 20,
     "tests/integration/test_notifier.py": 20,
+    "tests/e2e/page/test_files_sending.py": 90,
     "tests/e2e/page/test_notifications.py": 60,
     "tests/e2e/page/test_overload.py": 60,
     "tests/e2e/page/test_ops.py": 55,
@@ -37,9 +45,11 @@ SECONDS: Final = {
     "tests/e2e/page/test_faults.py": 50,
     "tests/e2e/page/test_meeting.py": 45,
     "tests/e2e/page/test_reading.py": 40,
+    "tests/e2e/page/test_files_showing.py": 40,
     "tests/e2e/page/test_layout.py": 35,
     "tests/e2e/page/test_presence.py": 30,
     "tests/e2e/page/test_security_markup.py": 25,
+    "tests/e2e/page/test_files_cards.py": 20,
 }
 """How long a file takes, about, on two processors that others share. Of those that are not here none takes long; one
 that is out of date costs nothing but a worker's idling at the end."""
