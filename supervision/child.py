@@ -117,6 +117,14 @@ class Child:
             self._signal(signal.SIGKILL)
             proc.end_session(self.pid)
 
+    def end(self) -> None:
+        """SIGKILL, and it stays down: also when nobody has asked it to stop yet, who would find it started anew."""
+        self._wanted = False
+        self._disarm()
+        if self.pid is not None:
+            self._become("stopping")
+        self.kill()
+
     async def until(self, predicate: Callable[[], bool], within: float) -> bool:
         """Whether the predicate became true in time; it is asked after every change of this child."""
         try:

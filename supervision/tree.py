@@ -87,7 +87,7 @@ class Tree:
     def kill_all(self) -> None:
         """The fast stop: everything ends now. What matters is on disk or will be sent again."""
         for child in self._children.values():
-            child.kill()
+            child.end()
 
     async def start(self, name: str) -> None:
         """Start an actor's stopped children. Raises RefusedError."""
