@@ -73,16 +73,8 @@ class Teller(Protocol):
     @property
     def incarnation(self) -> str: ...
 
-    def tell(
-        self,
-        to: str,
-        command: Command[Any],
-        *,
-        id: str,  # noqa: A002  (as Post)
-        person: str,
-        correlation: str,
-        after: str = "",
-    ) -> None: ...
+    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str, after: str = "") -> None:  # noqa: A002  (as Post)
+        """As Post."""
 
     async def kept(self, to: str, within: float) -> bool: ...
 

@@ -38,15 +38,7 @@ class Bulk(Asker):
         self._attached.set()
         await broker.run()
 
-    async def ask(
-        self,
-        to: str,
-        command: Command[R],
-        *,
-        within: float,
-        id: str = "",  # noqa: A002
-        person: str = "",
-    ) -> R:
+    async def ask(self, to: str, command: Command[R], *, within: float, id: str = "", person: str = "") -> R:  # noqa: A002  (as Post)
         self._needed.set()
         try:
             async with asyncio.timeout(within):

@@ -10,15 +10,7 @@ R = TypeVar("R")
 class Asker(Protocol):
     """Questions, and what is not worth a question."""
 
-    async def ask(
-        self,
-        to: str,
-        command: Command[R],
-        *,
-        within: float,
-        id: str = "",  # noqa: A002
-        person: str = "",
-    ) -> R:
+    async def ask(self, to: str, command: Command[R], *, within: float, id: str = "", person: str = "") -> R:  # noqa: A002  (as in Item)
         """Wait at most `within` seconds for the owner's reply. `id` defaults to a fresh one.
 
         Raises the owner's Refusal, or Refusal("unavailable") when no answer came in time: a durable command may be
@@ -48,16 +40,7 @@ class Post(Asker, Protocol):
     def connected(self) -> bool:
         """Whether the broker can be reached now. While it cannot, nobody's silence says anything."""
 
-    def tell(
-        self,
-        to: str,
-        command: Command[Any],
-        *,
-        id: str,  # noqa: A002
-        person: str,
-        correlation: str,
-        after: str = "",
-    ) -> None:
+    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str, after: str = "") -> None:  # noqa: A002  (as in Item)
         """Hand a durable command over. Its Outcome comes by push, with this correlation, whenever it is done.
 
         `after`: the id of a command of the same person that it must not overtake, even when that one is lost.

@@ -84,16 +84,7 @@ class PostRoom(Post):
                 error = error.exceptions[0]
             raise (error or group) from None
 
-    def tell(
-        self,
-        to: str,
-        command: Command[Any],
-        *,
-        id: str,  # noqa: A002
-        person: str,
-        correlation: str,
-        after: str = "",
-    ) -> None:
+    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str, after: str = "") -> None:  # noqa: A002  (as Post)
         item = Item(id=id, command=Raw(msgpack.encode(command)), person=person, correlation=correlation, after=after)
         lane = self._lanes.get(to)
         if lane is None:
@@ -111,15 +102,7 @@ class PostRoom(Post):
             return False
         return True
 
-    async def ask(
-        self,
-        to: str,
-        command: Command[R],
-        *,
-        within: float,
-        id: str = "",  # noqa: A002
-        person: str = "",
-    ) -> R:
+    async def ask(self, to: str, command: Command[R], *, within: float, id: str = "", person: str = "") -> R:  # noqa: A002  (as Post)
         kind = type(command)
         command_id = id or self._environment.new_id()
         try:

@@ -145,16 +145,7 @@ class LocalPost(Post):
     def connected(self) -> bool:
         return self.reachable
 
-    def tell(
-        self,
-        to: str,
-        command: Command[Any],
-        *,
-        id: str,  # noqa: A002
-        person: str,
-        correlation: str,
-        after: str = "",
-    ) -> None:
+    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str, after: str = "") -> None:  # noqa: A002  (as Post)
         if self.full:
             raise Refusal("unavailable")
         self._owners[to].told.put_nowait(
@@ -164,15 +155,7 @@ class LocalPost(Post):
     async def kept(self, to: str, within: float) -> bool:  # noqa: ARG002  (mail in memory is there at once)
         return self.reachable
 
-    async def ask(
-        self,
-        to: str,
-        command: Command[R],
-        *,
-        within: float,
-        id: str = "",  # noqa: A002
-        person: str = "",
-    ) -> R:
+    async def ask(self, to: str, command: Command[R], *, within: float, id: str = "", person: str = "") -> R:  # noqa: A002  (as Post)
         owner = self._owners[to]
         work = self._work(to, command, id or self._environment.new_id(), person, "")
         if not owner.running.is_set():

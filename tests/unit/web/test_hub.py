@@ -64,16 +64,7 @@ class World:
 
     incarnation = "front.1:abc"
 
-    def tell(
-        self,
-        to: str,
-        command: Command[Any],
-        *,
-        id: str,  # noqa: A002  (as Post)
-        person: str,
-        correlation: str,
-        after: str = "",  # noqa: ARG002  (router looks at it)
-    ) -> None:
+    def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str, after: str = "") -> None:  # noqa: A002, ARG002  (as Post; router looks at `after`)
         if self.full:
             raise Refusal("unavailable")
         self.mail.append((to, command, id, person, correlation))

@@ -47,16 +47,7 @@ async def waiting(of: str, _within: float) -> int:
 class Nobody:
     incarnation = "front.1:x"
 
-    def tell(
-        self,
-        to: str,
-        command: Any,
-        *,
-        id: str,  # noqa: A002
-        person: str,
-        correlation: str,
-        after: str = "",
-    ) -> None:
+    def tell(self, to: str, command: Any, *, id: str, person: str, correlation: str, after: str = "") -> None:  # noqa: A002  (as Post)
         raise AssertionError(f"told {to} {command} {id} {person} {correlation} {after}")
 
     async def kept(self, to: str, within: float) -> bool:
