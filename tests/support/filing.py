@@ -33,6 +33,7 @@ from storage import Database
 from storage.file_uploads import Upload
 from storage.files import FILES, FilesUnit
 from tests.support.chat import relate
+from tests.support.errands import run_errands
 from tests.support.node import installation
 from tests.support.people import ANN, BOB, CAT, DAN, make_people
 from tests.support.waiting import SCALE
@@ -165,16 +166,7 @@ class Desk:
         self._let_out(await self.database.run(lambda tx: list(self.actor.quiet(tx, self.now))))
 
     async def run_errands(self) -> None:
-        wanted = asyncio.Event()
-        self.actor.errands.wake = wanted.set
-        wanted.set()
-        while True:
-            await wanted.wait()
-            wanted.clear()
-            for errand in self.actor.errands.take():
-                result, effects = await self.database.run(lambda tx, one=errand: one.work(tx, self.now))  # type: ignore[misc]
-                errand.done.set_result(result)
-                self._let_out(effects)
+        await run_errands(self.actor.errands, self.database, lambda: self.now, self._let_out)
 
     def _let_out(self, effects: Sequence[Effect]) -> None:
         self.pushes += [effect for effect in effects if isinstance(effect, Push)]

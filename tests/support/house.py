@@ -9,7 +9,7 @@ import contextlib
 import json
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +25,6 @@ from actors.notifier import Notifier
 from actors.router import Router
 from actors.runtime import Actor, Environment, Mail, Post
 from actors.runtime.dispatch import Result, Work, dispatch
-from actors.runtime.errands import Errand
 from protocols.contacts import RequestContact
 from protocols.errors import Refusal
 from protocols.frames import SUBPROTOCOL
@@ -37,6 +36,7 @@ from storage.contacts import CONTACTS
 from storage.files import FILES
 from storage.notifier import NOTIFIER
 from storage.router import ROUTER
+from tests.support.errands import run_errands
 from tests.support.node import installation
 from tests.support.waiting import SCALE
 
@@ -83,25 +83,7 @@ class Owner:
         return results
 
     async def run_errands(self) -> None:
-        wanted = asyncio.Event()
-        self.actor.errands.wake = wanted.set
-        # What was wanted before.
-        wanted.set()
-        while True:
-            await wanted.wait()
-            wanted.clear()
-            for errand in self.actor.errands.take():
-                await self._run(errand)
-
-    async def _run(self, errand: Errand[Any]) -> None:
-        now = self.actor.environment.now()
-        try:
-            result, effects = await self.database.run(lambda tx: errand.work(tx, now))
-        except Refusal as refusal:
-            errand.done.set_exception(refusal)
-            return
-        errand.done.set_result(result)
-        self._let_out(list(effects))
+        await run_errands(self.actor.errands, self.database, self.actor.environment.now, self._let_out)
 
     def tell_of(self, batch: "deque[_Told]", results: list[Result]) -> None:
         items: list[FrontItem] = []
@@ -115,13 +97,13 @@ class Owner:
             items.extend(result.effects)
         self._let_out(items)
 
-    def _let_out(self, items: list[FrontItem]) -> None:
+    def _let_out(self, items: Sequence[FrontItem]) -> None:
         if items:
             self.number += 1
             if self.lose:
                 self.lose -= 1
                 return
-            self.let_out(PushBatch(source=self.name, incarnation=str(self.life), number=self.number, items=items))
+            self.let_out(PushBatch(source=self.name, incarnation=str(self.life), number=self.number, items=list(items)))
 
     def beat(self, state: str = "running") -> None:
         self.let_out(Beat(source=self.name, incarnation=str(self.life), number=self.number, state=state))

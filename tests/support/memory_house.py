@@ -1,15 +1,13 @@
 """An owner in memory, the tally, that can end in any way; its broker, its database, and what it was told."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from msgspec import Raw, msgpack
 
-from actors.runtime import Environment, Mail, handles
+from actors.runtime import Mail, handles
 from actors.runtime.broker import Outgoing
 from actors.runtime.hints import Hints
 from actors.runtime.mailbox import Mailbox
@@ -31,10 +29,11 @@ from protocols.mail import (
     decode_replies,
     encoder,
 )
-from settings import Paths, Settings
+from settings import Settings
 from settings.model import Runtime
 from tests.support.memory_mail import Letter, MemoryBroker, MemoryDatabase
 from tests.support.tally import DEADLY, Tally, TallyUnit, Write, Written
+from tests.support.virtual_time import virtual_environment
 
 # Small batches, so that something always waits behind the one in hand.
 CONFIGURATION = Settings(base="/nowhere", runtime=Runtime(batch_commands=2))
@@ -101,14 +100,7 @@ class House:
         self.start()
 
     def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        environment = Environment(
-            CONFIGURATION,
-            Paths(data=Path("nowhere"), run=Path("nowhere")),
-            now=lambda: int(loop.time() * 1000),
-            monotonic=loop.time,
-            random_bytes=os.urandom,
-        )
+        environment = virtual_environment(CONFIGURATION)
         self.runs += 1
         self.signs.last = 0.0
         actor = self.kind(environment)

@@ -3,9 +3,14 @@
 import asyncio
 import selectors
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
+from actors.runtime import Environment
+from settings import Paths, Settings
+
 T = TypeVar("T")
+NOWHERE = Paths(data=Path("nowhere"), run=Path("nowhere"))
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -38,3 +43,9 @@ def run_virtually(test: Coroutine[Any, Any, T]) -> T:
     """Run it to its end in a loop of its own, in no time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(test)
+
+
+def virtual_environment(settings: Settings, paths: Paths = NOWHERE) -> Environment:
+    """Both clocks are that of the running loop, which began at second 1,000."""
+    loop = asyncio.get_running_loop()
+    return Environment(settings, paths, now=lambda: int(loop.time() * 1000), monotonic=loop.time)

@@ -1,23 +1,20 @@
 """What is asked: answered, refused by a deadline, and asked again only when that can do no harm."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from msgspec import msgpack
 
-from actors.runtime import Environment
 from actors.runtime.broker import Delivery, Outgoing, Subscriptions
 from actors.runtime.postroom import SIGNALS, PostRoom
 from actors.runtime.topology import mailbox
 from protocols.errors import ErrorBody, Refusal
 from protocols.mail import Envelope, Item, Outcome, Replies, decode_envelope, encoder
-from settings import Paths, Settings, SettingsError
+from settings import Settings, SettingsError
 from tests.support.memory_mail import MemoryBroker
 from tests.support.tally import Slow, Write, Written
-from tests.support.virtual_time import run_virtually
+from tests.support.virtual_time import run_virtually, virtual_environment
 
 CONFIGURATION = Settings(base="/nowhere")
 QUEUE = mailbox(CONFIGURATION.broker, "router")
@@ -27,14 +24,7 @@ class Office:
     """A post room, and an owner that answers as told: one outcome, or silence, for each command that arrives."""
 
     def __init__(self, *answers: Outcome | None) -> None:
-        loop = asyncio.get_running_loop()
-        environment = Environment(
-            CONFIGURATION,
-            Paths(data=Path("nowhere"), run=Path("nowhere")),
-            now=lambda: int(loop.time() * 1000),
-            monotonic=loop.time,
-            random_bytes=os.urandom,
-        )
+        environment = virtual_environment(CONFIGURATION)
         self.answers = list(answers)
         self.items: list[Item] = []
         self.mails: list[Outgoing] = []

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from actors.runtime import Environment
 from protocols.mail import Command
 from protocols.notifier import Lease, Typing
 from settings import Paths
 from tests.support.node import installation
-from tests.support.virtual_time import run_virtually
+from tests.support.virtual_time import run_virtually, virtual_environment
 from web.presence import Presence
 
 
@@ -38,11 +37,8 @@ class Wire:
 
 def go(folder: Path, test: Callable[[Wire, Presence], Coroutine[Any, Any, None]]) -> None:
     async def whole() -> None:
-        loop = asyncio.get_running_loop()
         settings = installation(folder)
-        environment = Environment(
-            settings, Paths.of(settings), now=lambda: int(loop.time() * 1000), monotonic=loop.time
-        )
+        environment = virtual_environment(settings, Paths.of(settings))
         wire = Wire()
         presence = Presence(environment, wire, lambda: wire.down)
         running = asyncio.create_task(presence.run())
