@@ -241,7 +241,7 @@ class Person:
                 self._window = frame["in_flight"]
                 await self._sync()
             case "message" | "message_changed":
-                if not self.screen.receive(self._shown(frame)):
+                if not self.screen.receive(Shown.of(frame, self._clock())):
                     await self._sync()
             case "ok":
                 await self._on_ok(frame)
@@ -259,7 +259,7 @@ class Person:
         if frame["id"] == self._syncing:
             for change in frame["changes"]:
                 if change["type"] == "message":
-                    self.screen.catch_up(self._shown(change))
+                    self.screen.catch_up(Shown.of(change, self._clock()))
             self._sync_token = frame["next"]
             self._syncing = ""
             if frame["more"] or self._sync_again:
@@ -274,18 +274,8 @@ class Person:
         sent = self.sent[client_id]
         if not sent.seq:
             self.sent[client_id] = structs.replace(sent, seq=frame["seq"])
-        own = Shown(
-            conversation=frame["conversation"],
-            seq=frame["seq"],
-            version=frame["version"],
-            message_id=frame["message_id"],
-            client_id=client_id,
-            sender=self.id,
-            body=sent.body,
-            at=self._clock(),
-            stored=frame["at"],
-        )
-        if not self.screen.receive(own):
+        own = {**frame, "client_id": client_id, "sender": self.id, "body": sent.body}
+        if not self.screen.receive(Shown.of(own, self._clock())):
             await self._sync()
 
     def _on_error(self, frame: dict[str, Any]) -> None:
@@ -307,16 +297,3 @@ class Person:
     def _frame_id(self) -> str:
         self._frames += 1
         return str(self._frames)
-
-    def _shown(self, frame: dict[str, Any]) -> Shown:
-        return Shown(
-            conversation=frame["conversation"],
-            seq=frame["seq"],
-            version=frame["version"],
-            message_id=frame["message_id"],
-            client_id=frame["client_id"],
-            sender=frame["sender"],
-            body=frame.get("body", ""),
-            at=self._clock(),
-            stored=frame["at"],
-        )

@@ -1,22 +1,20 @@
 """Pairs of people who type to each other at a rate, and the account of everything that they typed."""
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Self
 
 import aiohttp
 
+from drill.gathering import Gathering, name_of
 from drill.ledger import Account, Logged, Sent, settle
 from drill.person import HttpError, Person
 from drill.tally import Counts, Tally
-from drill.waiting import end_all, until
+from drill.waiting import until
 
 CONNECTED_WITHIN = 30.0
 PAGE = 200
-NAMES = ("ann", "bob", "cyd", "dan", "eve", "fay", "gus", "hal", "ida", "joe")
 PHRASES = (
     "hello", "are you there?", "all is well", "half past eight", "I would not bet on it", "señor, ¿qué tal?",
     "naïve, but true", "看起来不错", "добрый вечер", "see you 👋🏽", "no", "yes\nand a second line",
@@ -24,7 +22,7 @@ PHRASES = (
 )  # fmt: skip
 
 
-class Scene:
+class Scene(Gathering):
     """`pairs` of people, who together type `rate` messages a second, on average, until told to stop.
 
     The seed decides who types what and when; times are of `clock`, in seconds.
@@ -33,39 +31,21 @@ class Scene:
     def __init__(
         self, base: str, *, pairs: int, rate: float, seed: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._base = base
+        super().__init__()
         self._rate = rate
         self._seed = seed
         self._clock = clock
-        self.people = [Person(base, f"{_name(at)}{seed}", clock=clock) for at in range(2 * pairs)]
+        self.people = [Person(base, f"{name_of(at)}{seed}", clock=clock) for at in range(2 * pairs)]
         self._tallies: list[Tally] = []
-        self._running: list[asyncio.Task[None]] = []
-        self._typing: list[asyncio.Task[None]] = []
-        self._exits = contextlib.AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        """Everybody has an account, one contact and a socket."""
-        try:
-            for person in self.people:
-                await self._exits.enter_async_context(person)
-                await person.register()
-            for one, other in self._pairs():
-                await one.befriend(other)
-            self._tallies = [Tally(person.id) for person in self.people]
-            async with asyncio.timeout(CONNECTED_WITHIN):
-                # One after the other: of connections that come at once, the first front to wake up takes them all.
-                for person in self.people:
-                    self._running.append(asyncio.create_task(person.run()))
-                    await person.connected.wait()
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.be_quiet()
-        await end_all(self._running)
-        await self._exits.aclose()
+    async def _come(self) -> None:
+        for person in self.people:
+            await self._exits.enter_async_context(person)
+            await person.register()
+        for one, other in self._pairs():
+            await one.befriend(other)
+        self._tallies = [Tally(person.id) for person in self.people]
+        await self._join(self.people, CONNECTED_WITHIN)
 
     def _pairs(self) -> list[tuple[Person, Person]]:
         return list(zip(self.people[::2], self.people[1::2], strict=True))
@@ -80,11 +60,6 @@ class Scene:
                 for number, pair in enumerate(self._pairs())
                 for one, other in (pair, pair[::-1])
             ]
-
-    async def be_quiet(self) -> None:
-        """Nobody types any more; what was typed goes on its way."""
-        typing, self._typing = self._typing, []
-        await end_all(typing)
 
     def wander(self, every: float) -> None:
         """From now on somebody loses their connection every so many seconds, on average, until all are quiet.
@@ -116,20 +91,8 @@ class Scene:
         return [sent for person in self.people for sent in person.sent.values()]
 
     @property
-    def reconnects(self) -> int:
-        return sum(person.reconnects for person in self.people)
-
-    @property
     def connected(self) -> int:
         return sum(person.connected.is_set() for person in self.people)
-
-    def casualties(self) -> list[str]:
-        """People whom a fault of the drill itself has ended: they are to reconnect for ever."""
-        return [
-            f"{person.username}: {task.exception()!r}"
-            for person, task in zip(self.people, self._running, strict=False)
-            if task.done() and not task.cancelled()
-        ]
 
     def counts(self) -> Counts:
         """How it stands now."""
@@ -187,8 +150,3 @@ async def _log_of(person: Person) -> AsyncIterator[Logged]:
             if not page["more"]:
                 break
             before = f"&before={page['messages'][0]['seq']}"
-
-
-def _name(number: int) -> str:
-    again, place = divmod(number, len(NAMES))
-    return NAMES[place] + (f"_{again + 1}_" if again else "")

@@ -1,6 +1,8 @@
 """What one person's device has shown: the client's side of "exactly once, and in the log's order". Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from msgspec import Struct
 
@@ -17,6 +19,21 @@ class Shown(Struct, frozen=True):
     body: str
     at: float
     stored: str = ""
+
+    @classmethod
+    def of(cls, frame: Mapping[str, Any], at: float) -> "Shown":
+        """The message of a frame, or of an item of a page of sync. A deleted one has an empty body."""
+        return cls(
+            conversation=frame["conversation"],
+            seq=frame["seq"],
+            version=frame["version"],
+            message_id=frame["message_id"],
+            client_id=frame["client_id"],
+            sender=frame["sender"],
+            body=frame.get("body", ""),
+            at=at,
+            stored=frame["at"],
+        )
 
 
 @dataclass

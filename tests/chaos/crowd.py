@@ -1,14 +1,13 @@
 """Pairs of people who type to each other at a rate; some of them have two devices, and type on both."""
 
 import asyncio
-import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import Self
 
-from drill.scene import NAMES, PHRASES
-from drill.waiting import end_all, until
+from drill.gathering import Gathering, name_of
+from drill.scene import PHRASES
+from drill.waiting import until
 from tests.chaos import record
 from tests.chaos.client import Client
 from tests.support.waiting import SCALE
@@ -21,7 +20,7 @@ BACKLOG = 200
 PATIENCE = 0.05
 
 
-class Crowd:
+class Crowd(Gathering):
     """All devices together type `rate` messages a second on average. The seed decides who types what and when."""
 
     def __init__(
@@ -34,63 +33,36 @@ class Crowd:
         clock: Callable[[], float],
         write: Callable[[record.Record], None],
     ) -> None:
-        self.devices: list[Client] = []
-        self._couples: list[tuple[Client, Client]] = []
-        self._second: list[tuple[Client, Client, Client]] = []
-        """(second device, first device, the peer)"""
+        super().__init__()
         self._rate = rate
         self._seed = seed
         self._clock = clock
         self._write = write
-        self._running: list[asyncio.Task[None]] = []
-        self._typing: list[asyncio.Task[None]] = []
-        self._exits = contextlib.AsyncExitStack()
         self._peers: dict[str, str] = {}
-        people = [Client(base, f"{_name(at)}{seed}", clock=clock, write=write) for at in range(2 * pairs)]
+        people = [Client(base, f"{name_of(at)}{seed}", clock=clock, write=write) for at in range(2 * pairs)]
         self._couples = list(zip(people[::2], people[1::2], strict=True))
         self._second = [
-            (Client(base, person.username, 2, clock=clock, write=write), person, people[at ^ 1])
-            for at, person in enumerate(people)
-            if at % SECOND_DEVICE == 0
+            Client(base, person.username, 2, clock=clock, write=write) for person in people[::SECOND_DEVICE]
         ]
-        self.devices = [*people, *(second for second, _, _ in self._second)]
+        self.devices = [*people, *self._second]
 
-    async def __aenter__(self) -> Self:
-        """Everybody has an account, one contact and a socket a device."""
-        try:
-            for device in self.devices:
-                await self._exits.enter_async_context(device)
-            for one, other in self._couples:
-                await one.register()
-                await other.register()
-                await one.befriend(other)
-                self._peers |= {one.id: other.id, other.id: one.id}
-            for second, _, _ in self._second:
-                await second.sign_in()
-            for device in self.devices:
-                self._write(record.Device(device.device, device.id, self._peers[device.id]))
-            async with asyncio.timeout(CONNECTED_WITHIN * SCALE):
-                for device in self.devices:
-                    self._running.append(asyncio.create_task(device.run()))
-                    await device.connected.wait()
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.be_quiet()
-        await end_all(self._running)
-        await self._exits.aclose()
+    async def _come(self) -> None:
+        for device in self.devices:
+            await self._exits.enter_async_context(device)
+        for one, other in self._couples:
+            await one.register()
+            await other.register()
+            await one.befriend(other)
+            self._peers |= {one.id: other.id, other.id: one.id}
+        for second in self._second:
+            await second.sign_in()
+        for device in self.devices:
+            self._write(record.Device(device.device, device.id, self._peers[device.id]))
+        await self._join(self.devices, CONNECTED_WITHIN * SCALE)
 
     def type_on(self) -> None:
         """Everybody begins to type."""
         self._typing = [asyncio.create_task(self._type(device)) for device in self.devices]
-
-    async def be_quiet(self) -> None:
-        """Nobody types any more; what was typed goes on its way."""
-        typing, self._typing = self._typing, []
-        await end_all(typing)
 
     async def _type(self, device: Client) -> None:
         dice = random.Random(f"{self._seed} {device.device}")  # noqa: S311  (reproducible on purpose)
@@ -114,18 +86,6 @@ class Crowd:
     @property
     def acknowledged(self) -> int:
         return sum(len(device.sent) - device.unanswered for device in self.devices)
-
-    @property
-    def reconnects(self) -> int:
-        return sum(device.reconnects for device in self.devices)
-
-    def casualties(self) -> list[str]:
-        """Devices that a fault of the harness itself has ended: they are to reconnect for ever."""
-        return [
-            f"{device.device}: {task.exception()!r}"
-            for device, task in zip(self.devices, self._running, strict=False)
-            if task.done() and not task.cancelled()
-        ]
 
     async def settled(self, within: float) -> bool:
         """Wait until all that was typed is answered, on every screen, and told as read. Nobody may type."""
@@ -152,8 +112,3 @@ class Crowd:
                 break
         peer = self._peers[device.id]
         return all(device.receipts.get((conversation, peer)) == (seq, seq) for conversation, seq in last.items())
-
-
-def _name(number: int) -> str:
-    again, place = divmod(number, len(NAMES))
-    return NAMES[place] + (f"_{again + 1}_" if again else "")

@@ -250,7 +250,7 @@ class Device:
             case "hello":
                 self._hello(wire, frame)
             case "message" | "message_changed":
-                if not self._live(_shown(frame, self._heard), deleted=frame.get("deleted", False)):
+                if not self._live(Shown.of(frame, self._heard), deleted=frame.get("deleted", False)):
                     self._sync()
             case "receipt":
                 self._receipt(frame["conversation"], frame["user"], frame["delivered"], frame["read"])
@@ -307,7 +307,7 @@ class Device:
         original = self.typed[typed.target] if typed.target else typed
         known = self.rows.get(frame["conversation"], {}).get(frame["seq"])
         deleted = typed.kind == "delete" or (known is not None and known.deleted)
-        shown = _shown(
+        shown = Shown.of(
             {**frame, "client_id": original.client_id, "sender": self.person, "body": "" if deleted else typed.body},
             self._heard,
         )
@@ -319,7 +319,7 @@ class Device:
             if change["type"] == "receipt":
                 self._receipt(change["conversation"], change["user"], change["delivered"], change["read"])
             else:
-                self._show(_shown(change, self._heard), deleted=change.get("deleted", False))
+                self._show(Shown.of(change, self._heard), deleted=change.get("deleted", False))
         self.token = frame["next"]
         self._syncing = ""
         if frame["more"] or self._sync_again:
@@ -419,16 +419,3 @@ class Device:
     @property
     def unanswered(self) -> list[str]:
         return [*self.under_way.values(), *self.outbox]
-
-
-def _shown(frame: dict[str, Any], at: float) -> Shown:
-    return Shown(
-        conversation=frame["conversation"],
-        seq=frame["seq"],
-        version=frame["version"],
-        message_id=frame["message_id"],
-        client_id=frame["client_id"],
-        sender=frame["sender"],
-        body=frame.get("body", ""),
-        at=at,
-    )
