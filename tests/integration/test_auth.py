@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,20 +15,13 @@ from actors.runtime.client import open_post
 from protocols.auth import AddUser, EndSession, LogIn, Refresh, SignedIn
 from protocols.errors import Refusal
 from protocols.mail import Command
-from settings import Paths, Settings
 from storage import Reader
 from storage.auth import AUTH
 from tests.support.auth_desk import OTHER_PASSWORD, PASSWORD
-from tests.support.mailing import ground
 from tests.support.waiting import SCALE, eventually
 from web.tokens import Verifier
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def environment(tmp_path: Path, broker_node: tuple[Settings, Paths]) -> Environment:
-    return ground(tmp_path, broker_node)
 
 
 def variables(environment: Environment) -> dict[str, str]:

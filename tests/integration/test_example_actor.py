@@ -9,19 +9,14 @@ import examples.counter
 from actors.runtime import Environment, Mail
 from examples.counter import Counted, Counter, Increment
 from protocols.mail import Outcome
-from settings import Paths, Settings
+from settings import Paths
 from storage import Database, Reader
-from tests.support.mailing import Recorder, ground, recording_front, running_owner
+from tests.support.mailing import Recorder, recording_front, running_owner
 from tests.support.node import installation
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = Path(examples.counter.__file__).parent
-
-
-@pytest.fixture
-def environment(tmp_path: Path, broker_node: tuple[Settings, Paths]) -> Environment:
-    return ground(tmp_path, broker_node)
 
 
 async def increment(front: Recorder, number: str, by: int) -> Outcome:

@@ -15,7 +15,6 @@ from tests.support.mailing import (
     Recorder,
     all_answered,
     ground,
-    recording_front,
     running_owner,
     tell_words,
     words,
@@ -39,12 +38,6 @@ def node(broker_node: tuple[Settings, Paths], tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def environment(node: Node, tmp_path: Path) -> Environment:
     return ground(tmp_path, (node.settings, node.paths))
-
-
-@pytest.fixture
-async def front(environment: Environment) -> AsyncIterator[Recorder]:
-    async with recording_front(environment) as one:
-        yield one
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from storage import Reader
 from storage.blobs import DirectoryBlobs
 from storage.files import FILES
 from tests.support.filing import Sender, make_contacts
-from tests.support.mailing import Recorder, ground, recording_front, running_owner
+from tests.support.mailing import Recorder, ground, running_owner
 from tests.support.people import ANN, BOB
 from tests.support.waiting import eventually
 
@@ -30,12 +29,6 @@ async def environment(tmp_path: Path, broker_node: tuple[Settings, Paths]) -> En
     environment = ground(tmp_path, broker_node, files={"keep_free_mib": 0, "rate_mib": 0})
     await make_contacts(environment.paths.databases)
     return environment
-
-
-@pytest.fixture
-async def front(environment: Environment) -> AsyncIterator[Recorder]:
-    async with recording_front(environment) as recorder:
-        yield recorder
 
 
 async def ledger(environment: Environment, upload: str) -> UploadState:

@@ -1,8 +1,5 @@
 """The operator's page before a real RabbitMQ: dead letters are looked at and stay, and mail that waits is counted."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import msgspec
 import pytest
 from msgspec import Raw, msgpack
@@ -12,25 +9,13 @@ from actors.runtime.broker import Outgoing
 from actors.runtime.topology import dead_letters
 from protocols.errors import Refusal
 from protocols.mail import DeadLetter, Envelope, Item, encoder
-from settings import Paths, Settings
-from tests.support.mailing import Recorder, ground, recording_front
+from tests.support.mailing import Recorder
 from tests.support.tally import Write
 from tests.support.waiting import eventually
 from web.ops import letters
 from web.ops.letters import LetterRoom
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def environment(tmp_path: Path, broker_node: tuple[Settings, Paths]) -> Environment:
-    return ground(tmp_path, broker_node)
-
-
-@pytest.fixture
-async def front(environment: Environment) -> AsyncIterator[Recorder]:
-    async with recording_front(environment) as recorder:
-        yield recorder
 
 
 async def bury(environment: Environment, front: Recorder, word: str) -> None:

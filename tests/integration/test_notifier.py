@@ -23,7 +23,7 @@ from settings.endpoint import broker_url
 from storage import Reader
 from storage.notifier import NOTIFIER, NotifierUnit
 from tests.support.chat import relate
-from tests.support.mailing import Owner, Recorder, ground, recording_front, running_owner
+from tests.support.mailing import Owner, Recorder, ground, running_owner
 from tests.support.noticing import mistakes
 from tests.support.people import ANN, make_people
 from tests.support.waiting import SCALE, eventually
@@ -45,12 +45,6 @@ async def environment(tmp_path: Path, broker_node: tuple[Settings, Paths]) -> En
     await make_people(environment.paths.databases, ANN, *PEERS)
     await relate(environment.paths.databases, [(ANN, peer) for peer in PEERS])
     return environment
-
-
-@pytest.fixture
-async def front(environment: Environment) -> AsyncIterator[Recorder]:
-    async with recording_front(environment) as recorder:
-        yield recorder
 
 
 @pytest.fixture

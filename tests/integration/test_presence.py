@@ -17,7 +17,7 @@ from settings import Paths, Settings
 from storage import Database
 from storage.router import ROUTER
 from tests.support.chat import relate
-from tests.support.mailing import Owner, Recorder, ground, recording_front, running_owner
+from tests.support.mailing import Owner, Recorder, ground, running_owner
 from tests.support.people import ANN, BOB, CAT, DAN, make_people
 from tests.support.waiting import eventually
 
@@ -84,12 +84,6 @@ async def environment(tmp_path: Path, broker_node: tuple[Settings, Paths]) -> En
     await relate(databases, [(ANN, BOB), (ANN, CAT), (ANN, DAN)])
     await (await Database.open(ROUTER, databases)).close()
     return environment
-
-
-@pytest.fixture
-async def front(environment: Environment) -> AsyncIterator[Recorder]:
-    async with recording_front(environment) as recorder:
-        yield recorder
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """router as a process, at a real RabbitMQ: nothing is lost, doubled or out of order, whatever is killed."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from settings import Paths, Settings
 from storage import Reader
 from storage.router import ROUTER
 from tests.support.chat import place, relate
-from tests.support.mailing import Recorder, ground, recording_front, running_owner
+from tests.support.mailing import Recorder, ground, running_owner
 from tests.support.people import ANN, BOB, CAT, make_people
 from tests.support.waiting import eventually
 
@@ -31,12 +30,6 @@ async def environment(tmp_path: Path, broker_node: tuple[Settings, Paths]) -> En
     await make_people(environment.paths.databases, ANN, BOB, CAT)
     await relate(environment.paths.databases, [(ANN, BOB)])
     return environment
-
-
-@pytest.fixture
-async def front(environment: Environment) -> AsyncIterator[Recorder]:
-    async with recording_front(environment) as recorder:
-        yield recorder
 
 
 def send(front: Recorder, number: str, person: str = ANN, to: str = BOB) -> str:

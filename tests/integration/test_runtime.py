@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -11,23 +10,11 @@ from actors.runtime.broker import Outgoing
 from actors.runtime.topology import mailbox
 from protocols.errors import Refusal
 from protocols.mail import Done, decode_dead_letter, decode_envelope
-from settings import Paths, Settings
-from tests.support.mailing import Owner, Recorder, ground, recording_front, running_owner, words
+from tests.support.mailing import Owner, Recorder, running_owner, words
 from tests.support.tally import DEADLY, LOCKED, RAISING, REFUSED, Slow, Write, Written
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def environment(tmp_path: Path, broker_node: tuple[Settings, Paths]) -> Environment:
-    return ground(tmp_path, broker_node)
-
-
-@pytest.fixture
-async def front(environment: Environment) -> AsyncIterator[Recorder]:
-    async with recording_front(environment) as recorder:
-        yield recorder
 
 
 @pytest.fixture(autouse=True)
