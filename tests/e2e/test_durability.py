@@ -8,7 +8,7 @@ import pytest
 
 from drill.installation import Installation
 from drill.person import Person
-from tests.support.syscalls import PLACED_WRITE, READS, SYNCS, WRITES, Call, parse, traced
+from tests.support.syscalls import PLACED_WRITE, READS, SYNCS, WRITES, Call, first, parse, traced
 from tests.support.waiting import SCALE
 
 pytestmark = pytest.mark.e2e
@@ -26,9 +26,9 @@ def unsynced(calls: Sequence[Call], marks: Sequence[str]) -> list[str]:
     """
     missing = []
     for mark in marks:
-        arrived = _first(calls, mark, READS, "TCP", after=-1)
-        written = _first(calls, mark, (PLACED_WRITE,), WAL, after=arrived.ended) if arrived else None
-        told = _first(calls, mark, WRITES, "TCP", after=-1)
+        arrived = first(calls, READS, "TCP", mark)
+        written = first(calls, (PLACED_WRITE,), WAL, mark, after=arrived.ended) if arrived else None
+        told = first(calls, WRITES, "TCP", mark)
         if (
             arrived is None
             or written is None
@@ -44,17 +44,6 @@ def unsynced(calls: Sequence[Call], marks: Sequence[str]) -> list[str]:
         ):
             missing.append(mark)
     return missing
-
-
-def _first(calls: Sequence[Call], mark: str, names: Sequence[str], file: str, after: int) -> Call | None:
-    return next(
-        (
-            call
-            for call in calls
-            if call.name in names and file in call.file and mark in call.text and call.begun > after
-        ),
-        None,
-    )
 
 
 async def test_no_tick_leaves_router_before_its_message_is_synced_to_the_disk(

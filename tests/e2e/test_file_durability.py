@@ -9,7 +9,7 @@ import pytest
 from drill.installation import Installation
 from drill.person import Person
 from drill.transfer import Transfer
-from tests.support.syscalls import PLACED_WRITES, READS, SYNCS, Call, parse, traced
+from tests.support.syscalls import PLACED_WRITES, READS, SYNCS, Call, first, parse, traced
 
 pytestmark = pytest.mark.e2e
 
@@ -26,28 +26,12 @@ def told_too_early(calls: Sequence[Call], marks: Sequence[str]) -> list[str]:
 
 
 def _in_order(calls: Sequence[Call], mark: str) -> bool:
-    written = _next(calls, -1, PLACED_WRITES, PART, mark)
-    synced = written and _next(calls, written.ended, SYNCS, PART)
-    counted = synced and _next(calls, synced.ended, PLACED_WRITES, WAL)
-    kept = counted and _next(calls, counted.ended, SYNCS, WAL)
-    told = written and _next(calls, written.ended, READS, "TCP", OPENED)
+    written = first(calls, PLACED_WRITES, PART, mark)
+    synced = written and first(calls, SYNCS, PART, after=written.ended)
+    counted = synced and first(calls, PLACED_WRITES, WAL, after=synced.ended)
+    kept = counted and first(calls, SYNCS, WAL, after=counted.ended)
+    told = written and first(calls, READS, "TCP", OPENED, after=written.ended)
     return kept is not None and told is not None and kept.ended < told.begun
-
-
-def _next(calls: Sequence[Call], after: int, names: Sequence[str], file: str, text: str = "") -> Call | None:
-    """The first one that began after that place and did not fail."""
-    return next(
-        (
-            call
-            for call in sorted(calls, key=lambda call: call.begun)
-            if call.begun > after
-            and call.result >= 0
-            and call.name in names
-            and file in call.file
-            and text in call.text
-        ),
-        None,
-    )
 
 
 async def test_no_byte_counts_before_it_is_synced_and_none_is_told_before_it_counts(

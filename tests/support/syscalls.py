@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,19 @@ class Call:
     begun: int
     ended: int
     result: int
+
+
+def first(calls: Iterable[Call], names: Sequence[str], file: str, text: str = "", *, after: int = -1) -> Call | None:
+    """Of the calls with one of these names that began after that place and did not fail, the one that began first.
+
+    `file` and `text` are part of what the call was about.
+    """
+    fitting = (
+        call
+        for call in calls
+        if call.begun > after and call.result >= 0 and call.name in names and file in call.file and text in call.text
+    )
+    return min(fitting, key=lambda call: call.begun, default=None)
 
 
 def parse(lines: Iterable[str]) -> list[Call]:
