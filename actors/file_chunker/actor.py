@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
+from msgspec import structs
+
 from actors.file_chunker import rules
 from actors.file_chunker.finishing import Finishing
 from actors.file_chunker.pacing import Pacing
@@ -163,8 +165,10 @@ class FileChunker(Actor[FilesUnit]):
         if not 0 < len(command.data) <= PIECE_BYTES:
             raise Refusal("invalid", fields={"data": f"1 to {PIECE_BYTES} bytes."})
         within = (mail.expires - self.environment.now()) / 1000 if mail.expires else WITHIN
-        await self.pacing.turn(mail.person, command.upload, len(command.data), within)
-        return await self.writing.write(command.upload, (mail.person, command.generation), command.offset, command.data)
+        request = (mail.person, command.generation)
+        with self.writing.coming(command.upload):
+            await self.pacing.turn(mail.person, command.upload, len(command.data), within)
+            return await self.writing.write(command.upload, request, command.offset, command.data)
 
     @handles_batch(Append, prepare=write)
     def append(self, tx: FilesUnit, mails: Sequence[Mail[Append]]) -> list[Answer[Appended]]:
@@ -188,9 +192,12 @@ class FileChunker(Actor[FilesUnit]):
         return Opened(generation=upload.generation, offset=upload.offset, size=upload.size), [told(upload)]
 
     def _leave(self, tx: FilesUnit, mail: Mail[LeaveUpload]) -> tuple[Done, Sequence[Effect]]:
-        before = tx.uploads.row(mail.command.upload)
-        upload = rules.left(before, mail.person, mail.command.generation)
+        command = mail.command
+        before = tx.uploads.row(command.upload)
+        upload = rules.left(before, mail.person, command.generation)
         if upload is None or upload is before:
+            # It was taken for silent before. What of it is still on its way is no sign that it goes on.
+            self.writing.woken(command.upload, command.generation)
             return Done(), ()
         self._forget(upload.id)
         return Done(), [told(tx.uploads.put(upload))]
@@ -224,6 +231,9 @@ class FileChunker(Actor[FilesUnit]):
         if upload.state != before.state:
             self._forget(upload.id)
             return [told(tx.uploads.put(upload))]
+        if not upload.active and self.writing.woken(upload.id, upload.generation):
+            again = structs.replace(upload, active=True, expires=now + self.bounds.expire)
+            return [told(tx.uploads.put(again))]
         tx.uploads.advance(upload.id, upload.offset, now + self.bounds.expire)
         at = self.environment.monotonic()
         if at - self._told.get(upload.id, -APART) < APART:
@@ -246,6 +256,7 @@ class FileChunker(Actor[FilesUnit]):
                 self._forget(upload.id)
                 left = rules.left(upload, upload.owner, upload.generation)
                 if left is not None:
+                    self.writing.lull(upload.id, upload.generation)
                     yield told(tx.uploads.put(left))
             elif upload.id in self._untold:
                 self._untold.discard(upload.id)

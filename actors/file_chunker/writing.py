@@ -1,11 +1,12 @@
 """Pieces on their way to the disk: in order an upload, several at a time, synced before anybody counts them."""
 
 import asyncio
+import contextlib
 import errno
 import itertools
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,7 +49,8 @@ class Piece:
 class Transfer:
     """What `request` sends, None while the ledger is to be read first.
 
-    `position`: the end of what is on disk and is the prefix of the file.
+    `position`: the end of what is on disk and is the prefix of the file. `coming`: pieces that wait for their turn, or
+    for the disk. `lulled`: the generation of a request that was taken for silent and has not ended, 0 for none.
     """
 
     upload: str
@@ -57,6 +59,8 @@ class Transfer:
     adoption: int = 0
     position: int = 0
     touched: float = 0.0
+    coming: int = 0
+    lulled: int = 0
     worker: asyncio.Task[None] | None = None
 
     def run(self) -> list[Piece]:
@@ -123,13 +127,40 @@ class Writing:
         return transfer is not None and transfer.adoption == written.adoption
 
     def quiet(self, upload: str, seconds: float) -> bool:
-        """Whether no piece has come for so long. Of what a former process did, all is forgotten."""
+        """Whether no piece has come for so long, and none waits. Of what a former process did, all is forgotten."""
         transfer = self._transfers.get(upload)
-        return self._monotonic() - (transfer.touched if transfer else self._started) >= seconds
+        if transfer is None:
+            return self._monotonic() - self._started >= seconds
+        return not transfer.coming and self._monotonic() - transfer.touched >= seconds
 
     def touch(self, upload: str) -> None:
         """A request has taken the upload over, and its pieces are to come."""
         self._transfers.setdefault(upload, Transfer(upload)).touched = self._monotonic()
+
+    @contextlib.contextmanager
+    def coming(self, upload: str) -> Iterator[None]:
+        """A piece has come, which may have to wait for its turn: nobody is silent meanwhile."""
+        transfer = self._transfers.setdefault(upload, Transfer(upload))
+        transfer.coming += 1
+        try:
+            yield
+        finally:
+            transfer.coming -= 1
+            transfer.touched = self._monotonic()
+
+    def lull(self, upload: str, generation: int) -> None:
+        """A request is taken for silent, and may go on all the same."""
+        transfer = self._transfers.get(upload)
+        if transfer is not None:
+            transfer.lulled = generation
+
+    def woken(self, upload: str, generation: int) -> bool:
+        """Whether a request was taken for silent and has not ended since; asked once, because now it is heard of."""
+        transfer = self._transfers.get(upload)
+        if transfer is None or transfer.lulled != generation:
+            return False
+        transfer.lulled = 0
+        return True
 
     def forget_idle(self) -> None:
         """Drop what has not been heard of for long."""

@@ -1,5 +1,6 @@
 """What file_chunker answers, keeps and tells."""
 
+import asyncio
 import errno
 from pathlib import Path
 
@@ -198,6 +199,43 @@ async def test_a_person_sends_so_many_at_a_time_and_a_silent_one_makes_room(desk
     assert [frame.active for frame in desk.frames if frame.id == three.id] == [True, False]
     await two.open()
     assert (await desk.row(one.id)).active
+
+
+async def test_a_request_that_was_silent_for_a_while_is_seen_to_go_on(desk: Desk) -> None:
+    ann = Sender(desk, b"abcdef")
+    await ann.create()
+    await ann.open()
+    await ann.append(0, 1)
+    desk.clock += 6
+    await desk.quiet()
+    assert [frame.active for frame in desk.frames] == [True, True, False]
+    await ann.append(1, 2)
+    assert (desk.frames[-1].offset, desk.frames[-1].active) == (2, True)
+    assert (await desk.row(ann.id)).active
+    # Once it has ended, what of it is still on its way does not make it one that goes on.
+    desk.clock += 6
+    await desk.quiet()
+    await ann.leave()
+    await ann.append(2, 3)
+    assert (desk.frames[-1].offset, desk.frames[-1].active) == (3, False)
+    assert not (await desk.row(ann.id)).active
+
+
+async def test_nobody_is_silent_whose_pieces_wait_for_their_turn(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, rate_mib=1) as desk:
+        ann = Sender(desk, bytes(2 * MIB))
+        await ann.create()
+        await ann.open()
+        sending = asyncio.create_task(ann.send(0, 2 * MIB))
+
+        async def half() -> bool:
+            return (await desk.row(ann.id)).offset == MIB
+
+        await eventually(half)
+        desk.clock += 6
+        await desk.quiet()
+        assert (await desk.row(ann.id)).active
+        await sending
 
 
 async def test_what_a_sender_did_before_a_pause_is_told_all_the_same(desk: Desk) -> None:
