@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from actors.runtime import Asker
@@ -12,6 +13,7 @@ from web.files_body import Body
 from web.files_news import OWNER
 from web.files_tus import Portion, beyond
 from web.files_watch import Watch
+from web.limits import Limits
 from web.routing import Call
 
 WINDOW: Final = 16
@@ -22,6 +24,9 @@ PIECES_MOST: Final = 64
 
 PIECE_WITHIN: Final = 10.0
 """Seconds for a piece to be on disk."""
+
+TURN_WITHIN: Final = 5.0
+"""Seconds that a request is held back when a person makes more of them than the rate allows."""
 
 OPEN_WITHIN: Final = 5.0
 LEAVE_WITHIN: Final = 5.0
@@ -36,6 +41,7 @@ async def receive(call: Call[Any, Any], upload: UploadState, part: Portion) -> A
     services, person = call.services, call.me.user
     if services.gone(OWNER):
         raise Refusal("unavailable", retry_after=AGAIN)
+    await in_turn(services.limits, person, services.environment.monotonic)
     opened = await services.post.bulk.ask(
         OWNER, OpenUpload(upload=upload.id, offset=part.offset), within=OPEN_WITHIN, person=person
     )
@@ -47,6 +53,18 @@ async def receive(call: Call[Any, Any], upload: UploadState, part: Portion) -> A
     except BaseException:
         window.leave()
         raise
+
+
+async def in_turn(limits: Limits, person: str, monotonic: Callable[[], float]) -> None:
+    """Return when a person may begin one more: each, also without a byte, is a commit, and news to the pages of two.
+
+    Held back rather than refused, because clients of tus take a refusal for the end. Raises Refusal("rate_limited").
+    """
+    deadline = monotonic() + TURN_WITHIN
+    while wait := limits.upload(person, monotonic()):
+        if monotonic() + wait > deadline:
+            raise Refusal("rate_limited", retry_after=wait)
+        await asyncio.sleep(wait)
 
 
 async def _pumped(body: Body, window: "Window", part: Portion) -> Appended:

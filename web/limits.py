@@ -49,6 +49,10 @@ class Limits:
         """0.0 when a person may send one more frame or message at `now`, else the seconds until then."""
         return self._messages.take(person, now) if self._messages else 0.0
 
+    def upload(self, person: str, now: float) -> float:
+        """The same for requests that bring bytes of files. Counted apart: files take nothing away from text."""
+        return self._messages.take(("upload", person), now) if self._messages else 0.0
+
 
 def address_key(address: str) -> str | None:
     """What an address is counted under: IPv6 by its /64. None: this machine, which is exempt, or no address."""

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,17 @@ async def test_creations_count_as_messages(tmp_path: Path) -> None:
         statuses = [(await tus.create(bob, 1)).status for _ in range(4)]
         assert statuses[:2] == [201, 201]
         assert 429 in statuses
+
+
+async def test_requests_beyond_the_rate_are_held_back_also_without_a_byte(tmp_path: Path) -> None:
+    async with open_house(tmp_path, limits={"messages_per_second": 10, "messages_burst": 1}) as house:
+        ann, bob = await house.person("ann"), await house.person("bob")
+        await house.befriend(ann, bob)
+        tus = Tus(ann)
+        path = await tus.created(bob, 1)
+        began = time.monotonic()
+        assert [(await tus.patch(path, 0, b"")).status for _ in range(4)] == [204] * 4
+        assert time.monotonic() - began > 0.25
 
 
 async def test_one_creation_told_twice_makes_one_file(tus: Tus, bob: Person) -> None:

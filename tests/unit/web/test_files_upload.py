@@ -8,7 +8,10 @@ import pytest
 from protocols.errors import Refusal
 from protocols.files import Append, Appended, CommitPieces, LeaveUpload, Opened
 from protocols.mail import Command
-from web.files_upload import WINDOW, Window
+from settings.model import Limits as LimitSettings
+from tests.support.virtual_time import run_virtually
+from web.files_upload import TURN_WITHIN, WINDOW, Window, in_turn
+from web.limits import Limits
 
 OPENED = Opened(generation=3, offset=100, size=10_000)
 
@@ -51,6 +54,27 @@ def window(disk: Disk, room: asyncio.Semaphore | None = None, *, hold: bool = Fa
 async def round_of_the_loop() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+def test_beyond_the_rate_requests_are_held_back_and_the_last_ones_refused() -> None:
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        limits = Limits(LimitSettings(messages_per_second=1, messages_burst=2))
+        began = loop.time()
+
+        async def one() -> float:
+            await in_turn(limits, "ann", loop.time)
+            return loop.time() - began
+
+        answers = await asyncio.gather(*(one() for _ in range(12)), return_exceptions=True)
+        times = [answer for answer in answers if isinstance(answer, float)]
+        refused = [answer.code for answer in answers if isinstance(answer, Refusal)]
+        assert sorted(times) == pytest.approx([0, 0, 1, 2, 3, 4, 5], abs=0.01)
+        assert refused == ["rate_limited"] * 5
+        assert loop.time() - began < TURN_WITHIN + 0.01
+        assert limits.message("ann", loop.time()) == 0.0, "text is counted apart"
+
+    run_virtually(test())
 
 
 async def test_a_few_at_a_time_and_in_order() -> None:
