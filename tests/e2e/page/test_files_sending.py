@@ -258,6 +258,14 @@ def test_files_are_dropped_pasted_and_confirmed_before_anything_is_sent(pair: Pa
     about = next(one["file"] for one in messages if one.get("file", {}).get("name") == "view.png")
     assert (about["width"], about["height"], about["preview"]) == (1_200, 800, True)
     assert [downloaded(noor, number) for number in (1, 2)] == [b"", b"three"]
+    # The words of one of two stay its own when the other one is taken out.
+    assert dropped(ada.page, texts[:2])
+    ada.page.get_by_label("Caption of one.txt").fill("of its own")
+    ada.page.get_by_label("Do not send empty.txt").click()
+    expect(ada.page.get_by_label("Caption of one.txt")).to_be_visible()
+    ada.write("and more")
+    ready(ada, noor, count=4)
+    assert sorted(noor.texts()) == ["and more", "from the top", "of its own", "that is all"]
 
 
 def test_what_is_too_large_is_refused_before_its_first_byte(pair: Pair) -> None:

@@ -175,15 +175,16 @@ export class Chat {
     };
   }
 
-  /** The text is the caption of a single file, and a message of its own after several. */
+  /** The text is the caption of a single file that has none, and else a message of its own after the files. */
   send({ body, reply_to, files }) {
     const { conversation } = this;
     const [only] = files;
-    if (files.length === 1) files = [{ ...only, body }];
+    const caption = files.length === 1 && only.body === "";
+    if (caption) files = [{ ...only, body }];
     for (const [at, one] of files.entries()) {
       this.files.uploads.send({ ...one, conversation, reply_to: at === 0 ? reply_to : undefined });
     }
-    if (files.length === 0 || (files.length > 1 && body !== "")) {
+    if (files.length === 0 || (!caption && body !== "")) {
       const quoted = files.length === 0 ? reply_to : undefined;
       this.client.enqueue({ kind: "send", conversation: this.id, to: conversation.peer.id, body, reply_to: quoted });
     }

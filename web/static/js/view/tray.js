@@ -90,8 +90,8 @@ export class Tray {
   render() {
     const { length } = this.items;
     this.list.replaceChildren(...this.items.map((item) => item.element));
-    // What is written below belongs to a single one.
-    for (const item of this.items) item.caption.hidden = length === 1;
+    // What is written below belongs to a single one, unless it has words of its own: those stay in sight.
+    for (const item of this.items) item.caption.hidden = length === 1 && item.caption.value.trim() === "";
     this.element.hidden = length === 0 && this.note.textContent === "";
     const words = length > 0 ? say("tray.count", { n: length }) : "";
     if (this.count.textContent !== words) this.count.textContent = words;
