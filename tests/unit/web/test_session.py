@@ -1,50 +1,15 @@
 """The socket's protocol, without a socket."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec import Raw, msgpack
 
 from protocols.errors import ErrorBody, Refusal
 from protocols.mail import Done, Outcome
-from protocols.router import EditMessage, Receipt, SendMessage, Stored
-from web.session import COPIES, HASTY, Action, Attends, Hangup, Mention, ReadOn, Session, Tell, Transmit, Types
-
-
-def session(window: int = 4, wait: float = 0.0) -> Session:
-    return Session(window=window, admit=lambda _: wait)
-
-
-def send(number: int, **changed: Any) -> str:
-    frame = {"type": "send", "id": f"f{number}", "client_id": f"c{number}", "to": "bob", "body": "hello", **changed}
-    return json.dumps(frame)
-
-
-def stored(seq: int) -> Outcome:
-    value = Stored(conversation="k", seq=seq, version=seq, message_id=f"m{seq}", at=1_700_000_000_123)
-    return Outcome(correlation="x", value=Raw(msgpack.encode(value)))
-
-
-def error(code: str) -> Outcome:
-    return Outcome(correlation="x", error=ErrorBody(code, "no"))
-
-
-def sent(actions: Sequence[Action]) -> list[dict[str, Any]]:
-    return [json.loads(action.frame) for action in actions if isinstance(action, Transmit)]
-
-
-def told(actions: Sequence[Action]) -> list[Tell]:
-    return [action for action in actions if isinstance(action, Tell)]
-
-
-def hung_up(actions: Sequence[Action]) -> int | None:
-    codes = [action.code for action in actions if isinstance(action, Hangup)]
-    return codes[0] if codes else None
+from protocols.router import EditMessage, Receipt, SendMessage
+from tests.support.sessions import error, hung_up, send, sent, session, stored, told
+from web.session import COPIES, HASTY, Attends, Mention, ReadOn, Session, Tell, Types
 
 
 def test_a_send_is_told_with_its_client_id_and_answered_once_by_what_is_stored() -> None:
@@ -347,83 +312,6 @@ def test_nothing_comes_out_of_a_session_that_is_over() -> None:
     assert one.stalled() == ()
     assert one.read_on("s", [], "", more=False) == ()
     assert one.cannot_read_on("s", ErrorBody("unavailable", "no")) == ()
-
-
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=6),
-    max_leaves=12,
-)
-_fields = st.sampled_from(
-    ["type", "id", "client_id", "to", "body", "conversation", "message_id", "seq", "since", "on", "visible"]
-)
-_types = st.sampled_from(
-    ["send", "edit", "delete", "react", "read", "delivered", "typing", "attention", "sync", "ping", "hello"]
-)
-
-
-@given(st.text() | st.dictionaries(_fields, _json | _types).map(json.dumps))
-def test_no_text_whatever_raises_and_none_is_ignored(text: str) -> None:
-    one = session()
-    actions = one.received(text)
-    assert actions
-    for answer in sent(actions):
-        assert answer["type"] in {"error", "pong"}
-
-
-class Commands(RuleBasedStateMachine):
-    """Against a model: whatever comes in whatever order, each command is told once, in order, and answered once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.one = session(window=3)
-        self.number = 0
-        self.given: list[str] = []
-        self.told: list[str] = []
-        self.open: dict[int, str] = {}
-        self.answered: list[str] = []
-
-    def take(self, actions: Sequence[Action]) -> None:
-        for action in actions:
-            match action:
-                case Tell(ticket, _, name):
-                    self.told.append(name)
-                    self.open[ticket] = f"f{name[1:]}"
-                case Transmit(frame):
-                    answer = json.loads(frame)
-                    if answer["type"] in {"ok", "error"}:
-                        self.answered.append(answer["id"])
-
-    @precondition(lambda self: not self.one.full)
-    @rule()
-    def client_sends(self) -> None:
-        self.number += 1
-        self.given.append(f"c{self.number}")
-        self.take(self.one.received(send(self.number)))
-
-    @precondition(lambda self: bool(self.open))
-    @rule(data=st.data(), code=st.sampled_from(["", "not_a_contact", "client_id_reused"]))
-    def owner_answers(self, data: st.DataObject, code: str) -> None:
-        ticket = data.draw(st.sampled_from(sorted(self.open)))
-        frame = self.open.pop(ticket)
-        before = len(self.answered)
-        self.take(self.one.outcome(ticket, error(code) if code else stored(ticket)))
-        assert self.answered[before] == frame
-        assert self.one.outcome(ticket, stored(1)) == ()
-
-    @invariant()
-    def told_in_order_and_within_the_window(self) -> None:
-        assert self.told == self.given[: len(self.told)]
-        assert len(self.open) <= 3
-        assert self.one.under_way == len(self.open)
-        assert len(self.told) >= len(self.given) - 1
-
-    @invariant()
-    def answered_once(self) -> None:
-        assert len(self.answered) == len(set(self.answered)) == len(self.told) - len(self.open)
-
-
-TestCommands = Commands.TestCase
 
 
 def test_what_is_read_is_told_as_the_person_wishes_then() -> None:
