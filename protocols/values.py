@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -42,6 +43,7 @@ def new_id(now_ms: int, randomness: bytes) -> str:
     return f"{now_ms:012x}{randomness.hex()}"
 
 
+@lru_cache(maxsize=4_096)
 def conversation_of(one: str, other: str) -> str:
     """The id of the conversation between two people: it exists as soon as both do, without asking its owner."""
     low, high = sorted((one, other))

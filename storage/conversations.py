@@ -10,6 +10,9 @@ from protocols.records import Conversation, ConversationSummary
 from protocols.values import conversation_of
 from storage.message_rows import COLUMNS, record
 
+KEPT = 4_096
+"""Threads that stay in memory, some 1 kB each; at the bound all are forgotten and read again."""
+
 
 class Side(Struct):
     """One of the two people: the place of their own latest message, and their receipt with its latest change.
@@ -98,6 +101,11 @@ class Conversations:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._kept: dict[str, Thread] = {}
+
+    def forget(self) -> None:
+        """See Unit.forget."""
+        self._kept.clear()
 
     def get(self, conversation: str) -> Conversation | None:
         row = self._connection.execute(
@@ -111,10 +119,16 @@ class Conversations:
 
     def thread(self, conversation: str) -> Thread | None:
         """The conversation, to be worked on in this transaction."""
-        row = self._connection.execute(_THREAD, (conversation,)).fetchone()
-        if row is None:
-            return None
-        return Thread(row[0], row[1], Side(*row[5:13]), Side(*row[13:21]), row[2], row[3], row[4])
+        thread = self._kept.get(conversation)
+        if thread is None:
+            row = self._connection.execute(_THREAD, (conversation,)).fetchone()
+            if row is None:
+                return None
+            thread = Thread(row[0], row[1], Side(*row[5:13]), Side(*row[13:21]), row[2], row[3], row[4])
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            self._kept[conversation] = thread
+        return thread
 
     def begin(self, one: str, other: str) -> Thread:
         """The first message of two different people is about to be stored."""

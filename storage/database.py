@@ -49,8 +49,12 @@ class Unit:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK TO inner")
                 self.connection.execute("RELEASE inner")
+            self.forget()
             raise
         self.connection.execute("RELEASE inner")
+
+    def forget(self) -> None:
+        """Drop what is kept of rows in memory: it was rolled back, or others may write before the next look."""
 
     def close(self) -> None:
         """Release what the unit opened besides its connection."""
@@ -69,6 +73,8 @@ class Schema(Generic[U]):
 
 
 class _Connection(Generic[U]):
+    _sole_writer = False
+
     def __init__(self, schema: Schema[U], file: Path, connection: aiosqlite.Connection) -> None:
         self._schema = schema
         self._file = file
@@ -93,7 +99,10 @@ class _Connection(Generic[U]):
                 # SQLITE_FULL and its like have rolled back already.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+                self._unit.forget()
                 raise
+            if not self._sole_writer:
+                self._unit.forget()
             return result
 
         try:
@@ -118,6 +127,7 @@ class _Connection(Generic[U]):
 class Database(_Connection[U]):
     """The one writer of a file, from `open` to `close`."""
 
+    _sole_writer = True
     _lock: int = -1
 
     @classmethod

@@ -6,6 +6,7 @@ from pathlib import Path
 from storage.consent import Consent
 from storage.conversations import Conversations
 from storage.database import Schema, Unit
+from storage.decided import Decided
 from storage.files import FILES
 from storage.messages import Messages
 from storage.receipts import Receipts
@@ -18,9 +19,14 @@ class RouterUnit(Unit):
         self.conversations = Conversations(connection)
         self.messages = Messages(connection, self.journal)
         self.receipts = Receipts(connection)
+        self.decided = Decided(connection)
         # Opened when it is first asked: whoever only reads messages never opens the other databases.
         self.consent = Consent(databases)
         self.files = Sibling(FILES, databases)
+
+    def forget(self) -> None:
+        self.conversations.forget()
+        self.decided.forget()
 
     def close(self) -> None:
         self.consent.close()

@@ -83,6 +83,7 @@ class Sibling(Generic[U]):
             # Reads only: nothing to commit, and a snapshot kept open would hold back the owner's checkpoints.
             if opened.connection.in_transaction:
                 opened.connection.execute("ROLLBACK")
+            opened.unit.forget()
 
     def _fresh(self) -> _Opened[U]:
         # A file restored from a backup takes the name, while our connection would read the old one for ever.

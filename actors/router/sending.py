@@ -63,24 +63,33 @@ class _Batch:
         except Refusal as refusal:
             return refusal
         mark = fingerprint(_encode_command(mail.command))
-        known = self._drafts.get((mail.person, mail.id)) or self._tx.messages.sent(mail.person, mail.id)
-        if known is not None:
-            return known if known.fingerprint == mark else Refusal("client_id_reused")
-        told = self._tx.journal.recall(mail.person, mail.id)
-        if told is not None:
-            # An id of an edit or a reaction is no id for a message either.
-            if told.error is None or told.fingerprint != mark:
-                return Refusal("client_id_reused")
-            return Refusal.of(told.error)
         try:
-            return self._draft(mail, mark)
+            return self._decided(mail, mark) or self._draft(mail, mark)
         except Refusal as refusal:
             if refusal.code == "unavailable":
                 raise
             if refusal.final:
                 # Whoever was told no must not find the message sent after all when an old copy of the mail turns up.
                 self._tx.journal.remember(mail.person, mail.id, Remembered(mark, None, refusal.body), mail.now)
+                self._tx.decided.note(mail.person, mail.id)
             return refusal
+
+    def _decided(self, mail: Mail[SendMessage], mark: bytes) -> Verdict | None:
+        """What came of the command before this copy of it; None of a new one."""
+        draft = self._drafts.get((mail.person, mail.id))
+        if draft is None and not self._tx.decided.includes(mail.person, mail.id):
+            return None
+        sent = draft or self._tx.messages.sent(mail.person, mail.id)
+        if sent is not None:
+            return sent if sent.fingerprint == mark else Refusal("client_id_reused")
+        told = self._tx.journal.recall(mail.person, mail.id)
+        if told is None:
+            # Refused so long ago that it was forgotten.
+            return None
+        # An id of an edit or a reaction is no id for a message either.
+        if told.error is None or told.fingerprint != mark:
+            return Refusal("client_id_reused")
+        return Refusal.of(told.error)
 
     def store(self) -> None:
         """Write the new messages and how far their conversations have come."""
@@ -97,11 +106,7 @@ class _Batch:
     def _check_turn(self, mail: Mail[SendMessage]) -> None:
         person, before = mail.person, mail.after
         # Stored or refused for good: else it was lost on the way, and will be sent again.
-        if before and not (
-            (person, before) in self._drafts
-            or self._tx.messages.sent(person, before) is not None
-            or self._tx.journal.recall(person, before) is not None
-        ):
+        if before and not ((person, before) in self._drafts or self._tx.decided.includes(person, before)):
             raise Refusal("out_of_order")
 
     def _draft(self, mail: Mail[SendMessage], mark: bytes) -> Draft:
@@ -136,6 +141,7 @@ class _Batch:
             file=file,
         )
         self._drafts[person, mail.id] = draft
+        self._tx.decided.note(person, mail.id)
         return draft
 
     def _file(self, mail: Mail[SendMessage]) -> FileInfo:

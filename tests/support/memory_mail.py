@@ -194,6 +194,7 @@ class MemoryDatabase:
             self._trouble()
         except BaseException:
             connection.execute("ROLLBACK")
+            self.unit.forget()
             raise
         connection.execute("COMMIT")
         self.commits += 1
