@@ -96,6 +96,7 @@ class Mailbox(Generic[U]):
         self._unacknowledged: deque[Delivery] = deque()
         self._ready: deque[Entry] = deque()
         self._preparing: set[asyncio.Task[None]] = set()
+        self._letting_out: asyncio.Task[None] | None = None
         self._begun: dict[Key, int] = {}
         self._change = 0
         self._wake = asyncio.Event()
@@ -132,12 +133,17 @@ class Mailbox(Generic[U]):
                     if batch:
                         await self._handle(batch)
                         continue
-                    await self._acknowledge()
+                    if self._letting_out is None or self._letting_out.done():
+                        await self._let_out_before()
+                        await self._acknowledge()
                     await self._idle()
+            await self._let_out_before()
             await self._leave()
         finally:
             for task in self._preparing:
                 task.cancel()
+            if self._letting_out is not None:
+                self._letting_out.cancel()
 
     async def _leave(self) -> None:
         """Take back what was noted of commands that were begun and not done: they have not ended this process."""
@@ -260,7 +266,6 @@ class Mailbox(Generic[U]):
     # Doing it.
 
     async def _handle(self, batch: list[Entry]) -> None:
-        life = batch[0].delivery.life
         if batch[0].suspect:
             batch = await self._try(batch)
         else:
@@ -278,17 +283,33 @@ class Mailbox(Generic[U]):
                 else:
                     items.append(outcome)
             items.extend(result.effects)
+        await self._let_out_before()
+        # While the broker takes them, the next batch is committed.
+        self._letting_out = asyncio.create_task(self._see_out(batch, items, replies, self._change))
+        self._letting_out.add_done_callback(lambda _: self._wake.set())
+
+    async def _see_out(
+        self, batch: list[Entry], items: list[FrontItem], replies: dict[str, list[Outcome]], change: int
+    ) -> None:
+        """Let the effects of a committed batch out, and acknowledge it. What is given up will be delivered again."""
+        life = batch[0].delivery.life
         with self._vitals.patience():
             if not await self._outlet.let_out(items, replies, lambda: self._wanted(life)):
-                raise _Undone
+                return
         if self._hints is not None:
             # After the push: people come before those who follow.
-            self._hints.changed(self._change)
+            self._hints.changed(change)
         self._vitals.well()
         self._vitals.handled(len(batch))
         for entry in batch:
             entry.delivery.open -= 1
         await self._acknowledge()
+
+    async def _let_out_before(self) -> None:
+        """Wait until what was committed before is out: effects leave in the order of the commits."""
+        if self._letting_out is not None:
+            await self._letting_out
+            self._letting_out = None
 
     async def _commit(self, entries: Sequence[Entry]) -> None:
         works = [entry.work for entry in entries if entry.work is not None]
@@ -427,6 +448,7 @@ class Mailbox(Generic[U]):
                 effects = await self._by_itself(partial(self._tick, timer))
                 life = self._life
                 if effects:
+                    await self._let_out_before()
                     with self._vitals.patience():
                         # What cannot be said now is seen from the gap in the numbers.
                         await self._outlet.let_out(effects, {}, lambda life=life: bool(life) and self._wanted(life))  # type: ignore[misc]  # (lambda default)
@@ -459,6 +481,7 @@ class Mailbox(Generic[U]):
             errand.done.set_result(result)
         life = self._life
         if effects:
+            await self._let_out_before()
             with self._vitals.patience():
                 # What cannot be said now is seen from the gap in the numbers.
                 await self._outlet.let_out(effects, {}, lambda: bool(life) and self._wanted(life))

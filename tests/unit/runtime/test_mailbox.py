@@ -248,6 +248,24 @@ def test_a_broker_that_takes_nothing_is_waited_for_with_signs_of_life() -> None:
     run_virtually(test())
 
 
+def test_one_batch_is_committed_while_the_broker_takes_the_last_and_effects_leave_in_order() -> None:
+    async def test() -> None:
+        house = House()
+        house.broker.blocked = asyncio.Event()
+        for _ in range(3):
+            house.send("ann", 1)
+            await asyncio.sleep(1)
+        assert house.database.unit.words() == ["ann1", "ann2"]
+        assert len([mail for mail in house.broker.attempts if mail.exchange]) == 1
+        assert len(house.broker.unacknowledged) == 3
+        house.broker.blocked.set()
+        await house.ended()
+        assert [outcome.correlation for outcome in house.outcomes()] == ["1", "2", "3"]
+        assert [batch.number for batch in house.batches()] == [1, 2, 3]
+
+    run_virtually(test())
+
+
 def test_a_stop_does_not_wait_for_a_broker_that_refuses_and_acknowledges_nothing() -> None:
     async def test() -> None:
         house = House()
