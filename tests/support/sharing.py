@@ -1,5 +1,6 @@
 """Who of several pytest workers gets which file: long ones first, and the page's to the same few."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # (xdist has no types)
@@ -56,12 +57,18 @@ that is out of date costs nothing but a worker's idling at the end."""
 
 
 class Sharing(LoadFileScheduling):  # type: ignore[misc]  # (xdist has no types)
-    """A whole file goes to one worker."""
+    """A whole file goes to one worker. `begins` is told of each before that."""
+
+    def __init__(self, config: Any, log: Any, begins: Callable[[str], None]) -> None:
+        super().__init__(config, log)
+        self._begins = begins
 
     def _assign_work_unit(self, node: Any) -> None:
         worker = int(node.gateway.id.removeprefix("gw"))
         # The superclass takes the first one.
-        self.workqueue.move_to_end(min(self.workqueue, key=lambda file: rank(worker, file)), last=False)
+        file = min(self.workqueue, key=lambda file: rank(worker, file))
+        self.workqueue.move_to_end(file, last=False)
+        self._begins(file)
         super()._assign_work_unit(node)
 
 
