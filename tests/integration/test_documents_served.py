@@ -122,7 +122,9 @@ async def filed(house: House, witness: Witness, mine: dict[str, str], his: dict[
     """Everything about files whose answer is JSON, or an error."""
     told = {"Upload-Length": "10", "Upload-Metadata": metadata(filename="a", recipient=other)}
     await witness.call("POST", f"{V1}/files", {**mine, **told})
-    await witness.call("POST", f"{V1}/files", {**mine, "Tus-Resumable": "1.0.0", **told})
+    tus = {**mine, "Tus-Resumable": "1.0.0", "Idempotency-Key": "k1", **told}
+    await witness.call("POST", f"{V1}/files", tus)
+    await witness.call("POST", f"{V1}/files", {**tus, "Upload-Length": "11"})
     (made,) = await house.owners["file_chunker"].database.read(lambda tx: tx.uploads.changes(0, 2))
     file = made.id
     one = f"{V1}/files/{{id}}"
