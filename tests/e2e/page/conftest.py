@@ -5,15 +5,15 @@ import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
 
 from drill.installation import Installation
-from tests.support.real_page import CHROMIUM, SCRIPTS, House, Person, browser, person
+from tests.support.real_page import CHROMIUM, LIGHT, SCRIPTS, House, Person, browser, person
 from tests.support.waiting import SCALE, eventually_sync
 
 expect.set_options(timeout=5_000 * SCALE)
@@ -32,10 +32,18 @@ def house(installation: Installation) -> House:
 
 @dataclass(frozen=True)
 class Engine:
-    """A browser for the whole run, and the loop in which its driver lives in this thread."""
+    """Browsers for the whole run, and the loop in which their driver lives in this thread."""
 
-    chromium: Browser
+    driver: Playwright
     loop: asyncio.AbstractEventLoop
+    stack: contextlib.ExitStack
+    running: dict[str | None, Browser] = field(default_factory=dict)
+
+    def browser(self, program: str | None) -> Browser:
+        """Of that program, started when it is first asked for. To be called, and used, `at_work`."""
+        if program not in self.running:
+            self.running[program] = self.stack.enter_context(browser(self.driver, program))
+        return self.running[program]
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
@@ -54,18 +62,19 @@ def engine() -> Iterator[Engine]:
         if os.environ.get("CI") == "true":
             pytest.fail("chromium is not installed")
         pytest.skip("chromium is not installed")
-    with sync_playwright() as driver, browser(driver) as chromium:
-        one = Engine(chromium, asyncio.get_running_loop())
+    with sync_playwright() as driver, contextlib.ExitStack() as stack:
+        one = Engine(driver, asyncio.get_running_loop(), stack)
         asyncio._set_running_loop(None)
         yield one
-        # Both are closed in their own loop.
+        # All are closed in their own loop.
         asyncio._set_running_loop(one.loop)
 
 
 @pytest.fixture(scope="module")
 def chromium(engine: Engine) -> Iterator[Browser]:
+    """A file whose tests need more than the light one has a fixture of this name of its own."""
     with engine.at_work():
-        yield engine.chromium
+        yield engine.browser(LIGHT)
 
 
 @pytest.fixture

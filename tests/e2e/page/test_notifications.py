@@ -2,13 +2,14 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.page.conftest import Meet
-from tests.support.real_page import House, Person, Wire
+from tests.e2e.page.conftest import Engine, Meet
+from tests.support.real_page import CHROMIUM, House, Person, Wire
 from tests.support.waiting import SCALE, eventually_sync
 
 pytestmark = pytest.mark.e2e
@@ -45,6 +46,13 @@ BADGES = """() => {
     const look = () => { window.badges += document.querySelectorAll(".row .badge").length; };
     new MutationObserver(look).observe(document.getElementById("side"), {childList: true, subtree: true});
 }"""
+
+
+@pytest.fixture(scope="module")
+def chromium(engine: Engine) -> Iterator[Browser]:
+    """The whole of it, which has a desktop."""
+    with engine.at_work():
+        yield engine.browser(CHROMIUM)
 
 
 def shown(page: Page) -> dict[str, Any]:
