@@ -20,6 +20,7 @@ from protocols.auth import (
 from protocols.errors import Refusal
 from protocols.mail import Command
 from protocols.values import User, rfc3339
+from web.asking import AGAIN
 from web.paging import Newest
 from web.routing import API, Call, Reply, Route, Strict
 from web.tokens import jwks
@@ -128,7 +129,7 @@ async def _ask(call: Call[Any, Any], command: Command[R], within: float, person:
     services = call.services
     # Nobody is to wait for the whole of it when it is known that there will be no answer.
     if services.gone("auth"):
-        raise Refusal("unavailable", "Signing in is paused; please try again in a moment.", retry_after=2)
+        raise Refusal("unavailable", retry_after=AGAIN)
     return await services.post.ask("auth", command, within=within, id=call.command_id, person=person)
 
 
