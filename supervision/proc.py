@@ -7,12 +7,10 @@ import select
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 
 _PROC = Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
-_LISTEN = "0A"
 
 
 def become_subreaper() -> None:
@@ -74,18 +72,6 @@ def end_and_wait(pids: Sequence[int], within: float) -> list[int]:
     return list(handles.values())
 
 
-def listening_addresses(leader: int) -> set[tuple[str, int]]:
-    """(address, port) of every TCP socket on which a process of the session listens."""
-    inodes = {link for pid in session_members(leader) for link in _sockets(pid)}
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in (_PROC / "net" / table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == _LISTEN and fields[9] in inodes:
-                found.add(_address(fields[1]))
-    return found
-
-
 def name(pid: int) -> str:
     """The program's short name, or "" when the process is gone."""
     return _read(pid, "comm").decode(errors="replace").strip()
@@ -113,21 +99,3 @@ def _pss(pid: int) -> int | None:
         if line.startswith(b"Pss:"):
             return int(line.split()[1]) * 1024
     return None
-
-
-def _sockets(pid: int) -> Iterator[str]:
-    folder = _PROC / str(pid) / "fd"
-    with contextlib.suppress(OSError):
-        for entry in folder.iterdir():
-            with contextlib.suppress(OSError):
-                link = str(entry.readlink())
-                if link.startswith("socket:["):
-                    yield link[8:-1]
-
-
-def _address(field: str) -> tuple[str, int]:
-    """`0100007F:1F90` is 127.0.0.1:8080: each 32-bit word of the address is in the machine's byte order."""
-    host, _, port = field.partition(":")
-    raw = bytes.fromhex(host)
-    raw = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
-    return str(ip_address(raw)), int(port, 16)

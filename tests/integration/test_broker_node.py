@@ -9,7 +9,7 @@ from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused
 
 from settings import Paths, Settings
 from settings.endpoint import broker_url, endpoint_file
-from supervision.proc import listening_addresses
+from tests.support.connections import listening_addresses
 from tests.support.node import Node, running_node
 
 pytestmark = pytest.mark.integration

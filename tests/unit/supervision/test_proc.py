@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 from supervision import proc
+from tests.support.connections import listening_addresses
 from tests.support.waiting import eventually_sync
 
 
@@ -46,5 +47,5 @@ def test_listening_addresses_are_read_as_people_write_them() -> None:
         six.bind(("::1", 0))
         four.listen()
         six.listen()
-        found = proc.listening_addresses(session)
+        found = listening_addresses(session)
         assert {("127.0.0.1", four.getsockname()[1]), ("::1", six.getsockname()[1])} <= found
