@@ -11,6 +11,7 @@ from protocols.files import Append, Appended, CommitPieces, LeaveUpload, Opened,
 from web.asking import AGAIN
 from web.files_body import Body
 from web.files_news import OWNER
+from web.files_room import Room
 from web.files_tus import Portion, beyond
 from web.files_watch import Watch
 from web.limits import Limits
@@ -100,9 +101,7 @@ def _body(call: Call[Any, Any], opened: Opened, part: Portion) -> Body:
 class Window:
     """Pieces in flight, of one request; `room` is shared by all. `hold`: they do not count before `commit`."""
 
-    def __init__(
-        self, bulk: Asker, room: asyncio.Semaphore, person: str, upload: str, opened: Opened, *, hold: bool
-    ) -> None:
+    def __init__(self, bulk: Asker, room: Room, person: str, upload: str, opened: Opened, *, hold: bool) -> None:
         self._bulk = bulk
         self._room = room
         self._person = person
@@ -117,14 +116,14 @@ class Window:
         """Send one more, as soon as there is room for it. Raises what one before it was refused with."""
         while self._flying and (len(self._flying) >= WINDOW or self._flying[0].done()):
             await self._landed()
-        await self._room.acquire()
+        await self._room.enter(self._person)
         command = Append(
             upload=self._upload, generation=self._generation, offset=self._next, data=piece, hold=self._hold
         )
         self._next += len(piece)
         # Tasks begin in the order in which they are made, and mail leaves in the order of the asking.
         task = asyncio.create_task(self._bulk.ask(OWNER, command, within=PIECE_WITHIN, person=self._person))
-        task.add_done_callback(lambda _: self._room.release())
+        task.add_done_callback(lambda _: self._room.leave(self._person))
         self._flying.append(task)
 
     async def settle(self) -> Appended:

@@ -30,6 +30,7 @@ from web.cookies import Cookies
 from web.counters import Counters
 from web.dispatch import failure
 from web.files_news import FileNews
+from web.files_room import Room
 from web.files_upload import PIECES_MOST
 from web.hub import Hub
 from web.limits import Limits
@@ -232,7 +233,7 @@ def make_services(environment: Environment, post: Post) -> Services:
         files=Reader(FILES, databases),
         blobs=DirectoryBlobs(environment.paths.blobs),
         news=FileNews(),
-        pieces=asyncio.Semaphore(PIECES_MOST),
+        pieces=Room(PIECES_MOST),
         hub=hub,
         limits=Limits(settings.limits),
         cookies=cookies,

@@ -1,6 +1,5 @@
 """What every route and socket of one front has at hand."""
 
-import asyncio
 from dataclasses import dataclass
 
 from actors.runtime import Environment, Post
@@ -15,6 +14,7 @@ from web.authentication import Authenticator
 from web.cookies import Cookies
 from web.counters import Counters
 from web.files_news import FileNews
+from web.files_room import Room
 from web.hub import Hub
 from web.limits import Limits
 from web.ops.desk import Desk
@@ -39,7 +39,7 @@ class Services:
     files: Reader[FilesUnit]
     blobs: Blobs
     news: FileNews
-    pieces: asyncio.Semaphore
+    pieces: Room
     hub: Hub
     limits: Limits
     cookies: Cookies

@@ -1,16 +1,19 @@
 """Pieces in flight: how many at a time, in which order, and what becomes of them when one is refused."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from actors.file_chunker.pacing import Pacing
 from protocols.errors import Refusal
-from protocols.files import Append, Appended, CommitPieces, LeaveUpload, Opened
+from protocols.files import PIECE_BYTES, Append, Appended, CommitPieces, LeaveUpload, Opened
 from protocols.mail import Command
 from settings.model import Limits as LimitSettings
 from tests.support.virtual_time import run_virtually
-from web.files_upload import TURN_WITHIN, WINDOW, Window, in_turn
+from web.files_room import Room
+from web.files_upload import PIECES_MOST, TURN_WITHIN, WINDOW, Window, in_turn
 from web.limits import Limits
 
 OPENED = Opened(generation=3, offset=100, size=10_000)
@@ -47,8 +50,8 @@ class Disk:
             self.waiting[number].set_exception(refusal)
 
 
-def window(disk: Disk, room: asyncio.Semaphore | None = None, *, hold: bool = False) -> Window:
-    return Window(disk, room or asyncio.Semaphore(1_000), "ann", "u", OPENED, hold=hold)
+def window(disk: Disk, room: Room | None = None, *, hold: bool = False) -> Window:
+    return Window(disk, room or Room(1_000), "ann", "u", OPENED, hold=hold)
 
 
 async def round_of_the_loop() -> None:
@@ -104,7 +107,7 @@ async def test_a_few_at_a_time_and_in_order() -> None:
 
 
 async def test_the_room_is_shared_and_given_back() -> None:
-    disk, room = Disk(), asyncio.Semaphore(2)
+    disk, room = Disk(), Room(2)
     one, other = window(disk, room), window(disk, room)
     await one.put(b"a")
     await one.put(b"b")
@@ -115,8 +118,50 @@ async def test_the_room_is_shared_and_given_back() -> None:
     await waiting
     other.leave()
     await round_of_the_loop()
-    assert not room.locked()
-    assert room._value == 2
+    assert room.held == 0
+
+
+def test_who_sends_one_file_has_the_share_of_those_who_send_four() -> None:
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        pacing = Pacing(16 * 2**20, loop.time)
+        sent: Counter[str] = Counter()
+
+        class Owner(Disk):
+            async def ask(
+                self,
+                _to: str,
+                command: Command[Any],
+                *,
+                within: float,
+                id: str = "",  # noqa: A002  (as Asker)
+                person: str = "",
+            ) -> Any:
+                assert isinstance(command, Append)
+                assert not id
+                await pacing.turn(person, command.upload, len(command.data), within)
+                # The disk.
+                await asyncio.sleep(0.01)
+                sent[person] += len(command.data)
+                return Appended(offset=command.offset + len(command.data), state="open")
+
+        room = Room(PIECES_MOST)
+
+        async def send(person: str, upload: str) -> None:
+            opened = Opened(generation=1, offset=0, size=2**40)
+            one = Window(Owner(), room, person, upload, opened, hold=False)
+            while True:
+                await one.put(bytes(PIECE_BYTES))
+
+        files = [(person, f"{person}-{number}") for person in ("ann", "cat", "dan") for number in range(4)]
+        tasks = [asyncio.create_task(send(*file)) for file in (*files, ("bob", "bob-0"))]
+        await asyncio.sleep(10)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert sent["bob"] / sent.total() > 0.2, sent
+
+    run_virtually(test())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""How many pieces of files one front has on their way at a time, shared by the people who send them. No I/O."""
+
+import asyncio
+from collections import Counter, deque
+from typing import Final
+
+
+class Room:
+    """`most` pieces at a time. What gets free goes to who has the fewest on their way.
+
+    In the order of asking, who sends many files would have most of it, and file_chunker, which lets people take turns,
+    would seldom find a piece of anybody else's.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most: Final = most
+        self._held: Counter[str] = Counter()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    @property
+    def held(self) -> int:
+        """Pieces that are on their way."""
+        return self._held.total()
+
+    async def enter(self, person: str) -> None:
+        """Return when there is room for one more piece of a person's; `leave` gives it back."""
+        if self.held < self._most:
+            self._held[person] += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(person, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._forget(person, turn)
+            else:
+                # It had been given room in that very moment.
+                self.leave(person)
+            raise
+
+    def leave(self, person: str) -> None:
+        """A piece of a person's is not on its way any more."""
+        self._held[person] -= 1
+        if not self._held[person]:
+            del self._held[person]
+        if self._waiting:
+            self._give(min(self._waiting, key=self._held.__getitem__))
+
+    def _give(self, person: str) -> None:
+        turn = self._waiting[person][0]
+        self._forget(person, turn)
+        if person in self._waiting:
+            # Behind those who have as few.
+            self._waiting[person] = self._waiting.pop(person)
+        self._held[person] += 1
+        turn.set_result(None)
+
+    def _forget(self, person: str, turn: asyncio.Future[None]) -> None:
+        waiting = self._waiting[person]
+        waiting.remove(turn)
+        if not waiting:
+            del self._waiting[person]
