@@ -24,7 +24,9 @@ from protocols.mail import Command, Push, Remembered, SessionsOver
 
 C = TypeVar("C", bound=Command[Any])
 R = TypeVar("R")
+T = TypeVar("T")
 U = TypeVar("U", bound="JournaledUnit")
+U_co = TypeVar("U_co", bound="JournaledUnit", covariant=True)
 C_co = TypeVar("C_co", bound=Command[Any], covariant=True)
 
 Effect = Push | SessionsOver
@@ -49,6 +51,13 @@ class JournaledUnit(Protocol):
     def journal(self) -> JournalPort: ...
 
     def savepoint(self) -> AbstractContextManager[None]: ...
+
+
+class DatabasePort(Protocol[U_co]):
+    """What the runtime needs of a database; storage.Database is one."""
+
+    async def run(self, work: Callable[[U_co], T], /) -> T:
+        """Run `work` in one transaction, committed when this returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +159,13 @@ def handles_batch(
     return mark
 
 
-T = TypeVar("T", bound=Callable[..., Iterable[Effect] | None])
+Ticking = TypeVar("Ticking", bound=Callable[..., Iterable[Effect] | None])
 
 
-def every(seconds: float) -> Callable[[T], T]:
+def every(seconds: float) -> Callable[[Ticking], Ticking]:
     """Mark a method `(self, tx, now) -> effects or None`: done in a transaction of its own, in the actor's loop."""
 
-    def mark(function: T) -> T:
+    def mark(function: Ticking) -> Ticking:
         setattr(function, _MARK, Timer(seconds, function))
         return function
 

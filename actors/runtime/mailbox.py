@@ -12,11 +12,11 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from actors.runtime.broker import Broker, BrokerError, Delivery, Subscriptions
-from actors.runtime.declaration import Actor, Effect, JournaledUnit, Timer
+from actors.runtime.chores import Chores
+from actors.runtime.declaration import Actor, DatabasePort, Effect, JournaledUnit
 from actors.runtime.dispatch import (
     TRIES,
     Key,
@@ -30,7 +30,6 @@ from actors.runtime.dispatch import (
 )
 from actors.runtime.entry import GARBAGE, Entry, Understanding, expired
 from actors.runtime.environment import Environment
-from actors.runtime.errands import Errand
 from actors.runtime.hints import Hints
 from actors.runtime.outlet import Outlet
 from actors.runtime.vitals import Vitals
@@ -39,23 +38,12 @@ from protocols.mail import Changed, Command, DeadLetter, Envelope, FrontItem, Ou
 
 RETRY_BASE = 0.05
 RETRY_CAP = 5.0
-HOUSEKEEPING = 600.0
-HOUSEKEEPING_PAUSE = 1.0
 FINISH = 4.0
-DAY_MS = 86_400_000
 
 U = TypeVar("U", bound=JournaledUnit)
-U_co = TypeVar("U_co", bound=JournaledUnit, covariant=True)
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-class DatabasePort(Protocol[U_co]):
-    """What the runtime needs of a database; storage.Database is one."""
-
-    async def run(self, work: Callable[[U_co], T], /) -> T:
-        """Run `work` in one transaction, committed when this returns."""
 
 
 class _Undone(Exception):  # noqa: N818  (not an error: the mail stays where it is)
@@ -89,8 +77,7 @@ class Mailbox(Generic[U]):
         self._follows = follows or {}
         self._publishers = senders.union(self._follows.values())
         self._understand = Understanding(actor.handlers())
-        self._timers = [(timer, environment.monotonic() + timer.seconds) for timer in actor.timers()]
-        self._housekeeping = environment.monotonic() + HOUSEKEEPING
+        self._chores = Chores(actor, database, environment, self._say)
         self._life = 0
         self._arrived: deque[Delivery] = deque()
         self._unacknowledged: deque[Delivery] = deque()
@@ -127,8 +114,7 @@ class Mailbox(Generic[U]):
                 self._wake.clear()
                 with contextlib.suppress(_Undone):
                     await self._intake()
-                    await self._due_timers()
-                    await self._run_errands()
+                    await self._chores.do(self._hints)
                     batch = self._next_batch()
                     if batch:
                         await self._handle(batch)
@@ -178,10 +164,9 @@ class Mailbox(Generic[U]):
             task.cancel()
 
     async def _idle(self) -> None:
-        now = self._environment.monotonic()
-        due = min([self._vitals.interval, self._housekeeping - now, *(at - now for _, at in self._timers)])
+        due = self._chores.due() - self._environment.monotonic()
         try:
-            async with asyncio.timeout(max(0.0, due)):
+            async with asyncio.timeout(max(0.0, min(self._vitals.interval, due))):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -438,65 +423,15 @@ class Mailbox(Generic[U]):
                 # The connection is going: the mail will come again, and be recognised.
                 log.info("an acknowledgement was lost: %s", error)
 
-    # Timers.
-
-    async def _due_timers(self) -> None:
-        now = self._environment.monotonic()
-        for index, (timer, at) in enumerate(self._timers):
-            if at <= now:
-                self._timers[index] = (timer, now + timer.seconds)
-                effects = await self._by_itself(partial(self._tick, timer))
-                life = self._life
-                if effects:
-                    await self._let_out_before()
-                    with self._vitals.patience():
-                        # What cannot be said now is seen from the gap in the numbers.
-                        await self._outlet.let_out(effects, {}, lambda life=life: bool(life) and self._wanted(life))  # type: ignore[misc]  # (lambda default)
-        if self._housekeeping <= now:
-            self._housekeeping = now + HOUSEKEEPING
-            days = self._environment.settings.runtime.outcomes_days
-            before = self._environment.now() - int(days * DAY_MS)
-            if await self._by_itself(lambda tx: tx.journal.forget_outcomes(before)):
-                # It forgets some at a time; there may be more.
-                self._housekeeping = now + HOUSEKEEPING_PAUSE
-
-    async def _run_errands(self) -> None:
-        for errand in self._actor.errands.take():
-            await self._run_errand(errand)
-
-    async def _run_errand(self, errand: Errand[U]) -> None:
-        hinting = self._hints is not None
-        now = self._environment.now()
-
-        def whole(tx: U) -> tuple[tuple[Any, Sequence[Effect]], int]:
-            return errand.work(tx, now), tx.journal.change() if hinting else 0
-
-        try:
-            (result, effects), self._change = await self._database.run(whole)
-        except Exception as error:  # noqa: BLE001  (whoever waits for it is told)
-            if not errand.done.done():
-                errand.done.set_exception(error)
+    async def _say(self, effects: Sequence[Effect]) -> None:
+        """Let out what no mail asked for, after what was committed before it; without a connection, nothing."""
+        if not effects:
             return
-        if not errand.done.done():
-            errand.done.set_result(result)
         life = self._life
-        if effects:
-            await self._let_out_before()
-            with self._vitals.patience():
-                # What cannot be said now is seen from the gap in the numbers.
-                await self._outlet.let_out(effects, {}, lambda: bool(life) and self._wanted(life))
-        if self._hints is not None:
-            self._hints.changed(self._change)
-
-    def _tick(self, timer: Timer, tx: U) -> list[Effect]:
-        return list(timer.function(self._actor, tx, self._environment.now()) or ())
-
-    async def _by_itself(self, work: Callable[[U], T]) -> T | None:
-        try:
-            return await self._database.run(work)
-        except Exception:
-            log.exception("a timer's work failed; it is tried again when it is due next")
-            return None
+        await self._let_out_before()
+        with self._vitals.patience():
+            # What cannot be said now is seen from the gap in the numbers.
+            await self._outlet.let_out(effects, {}, lambda: bool(life) and self._wanted(life))
 
 
 def _weight(entry: Entry) -> int:

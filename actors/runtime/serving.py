@@ -17,11 +17,11 @@ from actors.runtime import topology
 from actors.runtime.amqp import AmqpBroker
 from actors.runtime.broker import BrokerError, Outgoing, Subscriptions
 from actors.runtime.bulk import Bulk
-from actors.runtime.declaration import Actor, JournaledUnit
+from actors.runtime.declaration import Actor, DatabasePort, JournaledUnit, U_co
 from actors.runtime.environment import Environment
 from actors.runtime.hearing import Hearing
 from actors.runtime.hints import Hints
-from actors.runtime.mailbox import DatabasePort, Mailbox, U_co
+from actors.runtime.mailbox import Mailbox
 from actors.runtime.outlet import Outlet
 from actors.runtime.postroom import PostRoom
 from actors.runtime.process import on_stop
