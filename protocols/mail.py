@@ -156,7 +156,6 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw: bytes
     command_id: str = ""
     sender: str = ""
-    redeliveries: int = 0
 
 
 class FrontBeat(Struct, frozen=True, kw_only=True, tag="front_beat"):

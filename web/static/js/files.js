@@ -10,7 +10,7 @@ const ROOT = "/api/v1/files";
  * What cards want of the uploads of this browser, here where there are none. `key`: the file's id, or its message's
  * client_id. view: as viewOf of core/uploads.js, or null; picture: the address of a picture that is at hand, or "".
  */
-export const NO_UPLOADS = {
+const NO_UPLOADS = {
   view: (_key) => null,
   picture: (_key) => "",
   pause: (_key) => {},

@@ -7,7 +7,7 @@ import { say } from "./words.js";
 const KINDS = { image: "file.photo", film: "file.film", sound: "file.sound" };
 
 /** "Photo", "File report.pdf". */
-export function whatIs(file) {
+function whatIs(file) {
   const words = KINDS[kindOf(file)];
   return words ? say(words) : say("file.named", { name: shownName(file.name) });
 }

@@ -24,7 +24,6 @@ const ENGLISH = {
   "list.unread": { one: "{n} unread message", other: "{n} unread messages" },
   "find.people": "Find people",
   "find.copyLink": "Copy invite link",
-  "find.copied": "Link copied",
 
   "chat.choose": "Pick a conversation",
   "chat.choose.hint": "Or press {key} and type a name.",
@@ -249,7 +248,6 @@ const ENGLISH = {
   "settings.title": "Settings",
   "settings.profile": "Profile",
   "settings.name": "Display name",
-  "settings.username": "Username",
   "settings.save": "Save",
   "settings.saved": "Saved",
   "settings.look": "Appearance",
@@ -334,7 +332,6 @@ const ENGLISH = {
   "settings.delete.do": "Delete my account",
 
   "dialog.cancel": "Cancel",
-  "menu.more": "More",
   "error.unreachable": "No answer from the server. Please try again.",
   "error.generic": "Something went wrong here.",
 };

@@ -5,7 +5,7 @@ const IDS_MOST = 200;
 const ROWS_MOST = 1_500;
 
 /** Whether the list shows it: messages only when they came while no page could be seen. */
-export const isListed = (notice) => notice.kind !== "messages" || Boolean(notice.away);
+const isListed = (notice) => notice.kind !== "messages" || Boolean(notice.away);
 
 export class Notices {
   constructor() {

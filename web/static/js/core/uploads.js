@@ -241,7 +241,7 @@ function waitFor(code, retryAfter) {
 }
 
 /** What an upload does next, "" for nothing. */
-export function stepOf(upload) {
+function stepOf(upload) {
   if (upload.unwanted) return "drop";
   if (upload.end || upload.paused) return "";
   const whole = upload.offset === upload.size;

@@ -47,7 +47,7 @@ export function restartsIn(samples) {
   return moments;
 }
 
-export const isUp = (state) => state === "running" || state === "degraded";
+const isUp = (state) => state === "running" || state === "degraded";
 
 /** Stretches in which an actor was up, or was not: {from, to, up}. */
 export function stretches(samples) {

@@ -29,7 +29,6 @@ const ENGLISH = {
   "actors.unknown": "–",
 
   "graph.label": "{name}, last 15 minutes: at most {most} waiting, restarts: {restarts}",
-  "graph.most": "{most} waiting at most",
 
   "act.start": "Start",
   "act.stop": "Stop",
