@@ -1,6 +1,6 @@
 """The pure modules about showing files by themselves."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import Page
@@ -67,95 +67,65 @@ CARD = """async ([told, own, local, down]) => {
 }"""
 
 OPEN = {"state": "open", "offset": 40}
-SHOWN: list[tuple[str, dict[str, Any], bool, dict[str, Any] | None, bool, list[Any]]] = [
-    ("nobody has said anything", {}, False, None, False, ["unknown", "", 0, "download"]),
-    (
-        "it has not begun",
-        {"state": "open", "offset": 0},
-        False,
-        None,
-        False,
-        ["waiting", "sender", 0, "download cancel"],
-    ),
-    ("it arrives", {**OPEN, "active": True}, False, None, False, ["uploading", "", 40, "download cancel"]),
-    ("it rests", OPEN, False, None, False, ["paused", "sender", 40, "download cancel"]),
-    ("the server rests", {**OPEN, "active": True}, False, None, True, ["paused", "server", 40, "download cancel"]),
-    ("compared", {"state": "verifying", "offset": 100}, False, None, False, ["verifying", "", 100, "download"]),
-    ("here", {"state": "ready", "offset": 100}, False, None, True, ["ready", "", 100, "download"]),
-    (
-        "wrong",
-        {"state": "failed", "offset": 100, "reason": "damaged"},
-        False,
-        None,
-        False,
-        ["failed", "damaged", 100, ""],
-    ),
-    ("given up", {"state": "cancelled", "offset": 4}, False, None, False, ["cancelled", "", 4, ""]),
-    ("forgotten", {"state": "expired", "offset": 4}, True, None, False, ["expired", "", 4, ""]),
-    ("sent by another device", OPEN, True, None, False, ["paused", "elsewhere", 40, "cancel"]),
-    (
-        "sent here",
-        OPEN,
-        True,
-        {"state": "uploading", "sent": 60},
-        False,
-        ["uploading", "", 60, "pause cancel"],
-    ),
-    (
-        "sent here before a crash",
-        OPEN,
-        True,
-        {"state": "paused", "reason": "file"},
-        False,
-        ["paused", "file", 40, "choose cancel"],
-    ),
-    (
-        "paused here",
-        OPEN,
-        True,
-        {"state": "paused", "reason": "person"},
-        False,
-        ["paused", "person", 40, "resume cancel"],
-    ),
-    (
-        "going on by itself",
-        OPEN,
-        True,
-        {"state": "paused", "reason": "server"},
-        True,
-        ["paused", "server", 40, "pause cancel"],
-    ),
-    (
-        "may not be read",
-        OPEN,
-        True,
-        {"state": "paused", "reason": "permission"},
-        False,
-        ["paused", "permission", 40, "resume cancel"],
-    ),
-    ("refused", {}, True, {"state": "failed", "reason": "too_large"}, False, ["failed", "too_large", 0, "retry"]),
-    (
-        "settled there first",
-        {"state": "cancelled"},
-        True,
-        {"state": "uploading", "sent": 60},
-        False,
-        ["cancelled", "", 0, ""],
-    ),
-    (
+
+
+class Case(NamedTuple):
+    """What the server told of a transfer, and the card's state, reason, offset and acts.
+
+    `own`: this person sends it, from this device when `local` tells how its upload is. `down`: file_chunker is.
+    """
+
+    name: str
+    told: dict[str, Any]
+    shown: list[Any]
+    own: bool = False
+    local: dict[str, Any] | None = None
+    down: bool = False
+
+
+UPLOADING = {"state": "uploading", "sent": 60}
+CASES = [
+    Case("nobody has said anything", {}, ["unknown", "", 0, "download"]),
+    Case("it has not begun", {"state": "open", "offset": 0}, ["waiting", "sender", 0, "download cancel"]),
+    Case("it arrives", {**OPEN, "active": True}, ["uploading", "", 40, "download cancel"]),
+    Case("it rests", OPEN, ["paused", "sender", 40, "download cancel"]),
+    Case("the server rests", {**OPEN, "active": True}, ["paused", "server", 40, "download cancel"], down=True),
+    Case("compared", {"state": "verifying", "offset": 100}, ["verifying", "", 100, "download"]),
+    Case("here", {"state": "ready", "offset": 100}, ["ready", "", 100, "download"], down=True),
+    Case("wrong", {"state": "failed", "offset": 100, "reason": "damaged"}, ["failed", "damaged", 100, ""]),
+    Case("given up", {"state": "cancelled", "offset": 4}, ["cancelled", "", 4, ""]),
+    Case("forgotten", {"state": "expired", "offset": 4}, ["expired", "", 4, ""], own=True),
+    Case("sent by another device", OPEN, ["paused", "elsewhere", 40, "cancel"], own=True),
+    Case("sent here", OPEN, ["uploading", "", 60, "pause cancel"], own=True, local=UPLOADING),
+    Case("settled there first", {"state": "cancelled"}, ["cancelled", "", 0, ""], own=True, local=UPLOADING),
+    Case(
         "the upload of somebody else is none of ours",
         OPEN,
-        False,
-        {"state": "uploading"},
-        False,
         ["paused", "sender", 40, "download cancel"],
+        local={"state": "uploading"},
+    ),
+    Case(
+        "refused",
+        {},
+        ["failed", "too_large", 0, "retry"],
+        own=True,
+        local={"state": "failed", "reason": "too_large"},
+    ),
+    *(
+        Case(name, OPEN, ["paused", reason, 40, acts], own=True, local={"state": "paused", "reason": reason}, down=down)
+        for name, reason, acts, down in (
+            ("sent here before a crash", "file", "choose cancel", False),
+            ("paused here", "person", "resume cancel", False),
+            ("going on by itself", "server", "pause cancel", True),
+            ("may not be read", "permission", "resume cancel", False),
+        )
     ),
 ]
 
 
 def test_a_card_shows_and_offers_what_fits(bench: Page) -> None:
-    for name, told, own, local, down, shown in SHOWN:
-        assert bench.evaluate(CARD, [told, own, local, down]) == shown, name
+    for case in CASES:
+        assert bench.evaluate(CARD, [case.told, case.own, case.local, case.down]) == case.shown, case.name
 
 
 def test_names_keep_their_end_and_hide_nothing(bench: Page) -> None:
@@ -193,6 +163,11 @@ def test_names_keep_their_end_and_hide_nothing(bench: Page) -> None:
     ]
 
 
+def plain(text: str) -> str:
+    """With ordinary spaces between numbers and their units."""
+    return text.replace("\u00a0", " ")
+
+
 def test_sizes_speeds_and_times_are_told_as_people_say_them(bench: Page) -> None:
     seen = bench.evaluate(
         """async () => {
@@ -208,8 +183,7 @@ def test_sizes_speeds_and_times_are_told_as_people_say_them(bench: Page) -> None
             };
         }"""
     )
-    plain = {key: value.replace("\u00a0", " ") if isinstance(value, str) else value for key, value in seen.items()}
-    assert [one.replace("\u00a0", " ") for one in seen["sizes"]] == [
+    assert [plain(one) for one in seen["sizes"]] == [
         "0 bytes",
         "1 byte",
         "999 bytes",
@@ -219,7 +193,13 @@ def test_sizes_speeds_and_times_are_told_as_people_say_them(bench: Page) -> None
         "1 GB",
         "2.1 GB",
     ]
-    assert plain["speed"] == "3.1 MB/s"
-    left = [one.replace("\u00a0", " ") for one in seen["left"]]
-    assert left == ["1 s left", "13 s left", "1 min left", "3 min left", "1 h left", "3 h left"]
+    assert plain(seen["speed"]) == "3.1 MB/s"
+    assert [plain(one) for one in seen["left"]] == [
+        "1 s left",
+        "13 s left",
+        "1 min left",
+        "3 min left",
+        "1 h left",
+        "3 h left",
+    ]
     assert seen["lines"] == ["File report.pdf", "File report.pdf: read this", "Photo", "hello you"]
