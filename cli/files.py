@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
+from cli.asking import ask
 from cli.exits import FAILED, CommandError
 from protocols.errors import Refusal
-from protocols.files import SweepFiles, Swept
+from protocols.files import SweepFiles
 from settings import Paths, load
 from storage import Reader
 from storage.blobs import DirectoryBlobs, Stored
@@ -81,7 +82,7 @@ def _report(args: argparse.Namespace) -> str:
 
 
 def _sweep(args: argparse.Namespace) -> str:
-    swept = _asked()
+    swept = ask("file_chunker", SweepFiles(), WITHIN)
     if args.json:
         return json.dumps(structs.asdict(swept))
     return (
@@ -136,20 +137,6 @@ async def _strays(ledger: Reader[Any], blobs: DirectoryBlobs) -> Kind:
 
 def _some(stored: Iterator[Stored]) -> list[Stored]:
     return list(islice(stored, PAGE))
-
-
-def _asked() -> Swept:
-    # Imported here, because the broker's client takes longer to import than most commands of this program take.
-    from actors.runtime import Environment  # noqa: PLC0415
-    from actors.runtime.client import open_post  # noqa: PLC0415
-
-    async def ask() -> Swept:
-        settings = load()
-        environment = Environment(settings, Paths.of(settings))
-        async with open_post(environment, "cli") as post:
-            return await post.ask("file_chunker", SweepFiles(), within=WITHIN)
-
-    return asyncio.run(ask())
 
 
 def _plain(report: Report) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from cli.asking import ask
 from cli.exits import FAILED, CommandError
 from protocols.auth import AddUser, DisableUser, Invite, ResetPassword, SetOperator
 from protocols.errors import Refusal
@@ -154,17 +155,7 @@ async def _accounts(paths: Paths) -> list[Account]:
 
 
 def _ask(command: Command[R]) -> R:
-    # Imported here, because the broker's client takes longer to import than most commands of this program take.
-    from actors.runtime import Environment  # noqa: PLC0415
-    from actors.runtime.client import open_post  # noqa: PLC0415
-
-    async def ask() -> R:
-        settings = load()
-        environment = Environment(settings, Paths.of(settings))
-        async with open_post(environment, "cli") as post:
-            return await post.ask("auth", command, within=WITHIN)
-
-    return asyncio.run(ask())
+    return ask("auth", command, WITHIN)
 
 
 def _sentence(refusal: Refusal) -> str:
