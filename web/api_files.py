@@ -27,6 +27,8 @@ from web.files_finding import ask_owner, concerns, found, living, own, read_uplo
 from web.files_types import PICTURES, inline_type
 from web.routing import Call, Route, Strict
 
+_Ids = Annotated[list[Id], Meta(max_length=PAGE_MOST)]
+
 
 class Which(Strict, frozen=True):
     """`ids`: parted by commas, at most 200."""
@@ -79,7 +81,7 @@ class How(Strict, frozen=True):
 
 async def _states(call: Call[None, Which]) -> FileStates:
     try:
-        ids = msgspec.convert(call.query.ids.split(","), Annotated[list[Id], Meta(max_length=PAGE_MOST)])
+        ids = msgspec.convert(call.query.ids.split(","), _Ids)
     except msgspec.ValidationError as error:
         raise Refusal("invalid", fields={"ids": str(error)}) from error
     uploads = await call.services.files.read(lambda tx: tx.uploads.states(ids))

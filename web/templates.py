@@ -22,6 +22,8 @@ def set_up(app: web.Application, assets: Assets) -> None:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        # As with assets: what is there when this begins goes together.
+        auto_reload=False,
     )
     environment.globals["static"] = assets.url
 
