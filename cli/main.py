@@ -5,7 +5,9 @@ import importlib
 import importlib.util
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from cli.exits import CONFIGURATION, FAILED, INTERRUPTED, NOTHING_RUNNING, CommandError
 from settings import SettingsError
@@ -21,11 +23,18 @@ Run = Callable[[argparse.Namespace], int]
 def parser() -> argparse.ArgumentParser:
     """The parser with every command group that is there."""
     top = argparse.ArgumentParser(prog="parley", description="One-to-one chat as a set of supervised actors.")
+    top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         if importlib.util.find_spec(f"cli.{name}") is not None:
             importlib.import_module(f"cli.{name}").add_parser(subparsers)
     return top
+
+
+def _version() -> str:
+    # Parley runs from its folder, and is installed nowhere that a package's metadata could be asked.
+    text = Path(__file__).resolve().parent.parent.joinpath("pyproject.toml").read_text(encoding="utf-8")
+    return str(tomllib.loads(text)["project"]["version"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
