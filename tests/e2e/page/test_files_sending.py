@@ -292,6 +292,14 @@ def test_a_text_that_is_too_long_goes_as_a_file(pair: Pair) -> None:
     ada.write("as promised")
     ready(noor)
     assert downloaded(noor) == text.encode()
+    # A caption may be taken away again.
+    expect(noor.page.get_by_text("as promised").first).to_be_visible()
+    ada.page.locator(".composer textarea").press("ArrowUp")
+    ada.page.fill(".composer textarea", "")
+    ada.page.locator(".composer textarea").press("Enter")
+    expect(noor.page.locator(".msg >> text=as promised")).to_have_count(0)
+    expect(noor.page.locator(".msg .edited")).to_have_count(1)
+    expect(noor.page.locator(".file[data-state=ready]")).to_have_count(1)
 
 
 def test_a_refused_file_says_why_and_goes_once_there_is_room(pair: Pair) -> None:

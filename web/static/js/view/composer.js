@@ -109,13 +109,18 @@ export class Composer {
     this.counter.textContent = say(left < 0 ? "composer.over" : "composer.left", { n: Math.abs(left) });
     this.asFile.hidden = left >= 0 || this.editing !== null;
     const files = this.editing ? 0 : this.tray.items.length;
-    this.button.disabled = (this.text.value.trim() === "" && files === 0) || left < 0;
+    this.button.disabled = (this.text.value.trim() === "" && !this.mayBeEmpty) || left < 0;
     this.attach.hidden = this.editing !== null;
     this.text.placeholder = say(files === 1 ? "composer.caption" : "composer.placeholder");
     this.text.setAttribute("aria-invalid", String(left < 0));
     if (this.editing) return;
     clearTimeout(this.draftTimer);
     this.draftTimer = setTimeout(() => this.keep(), DRAFT_MS);
+  }
+
+  /** Whether no words are needed, because of files that go with them or whose caption this is. */
+  get mayBeEmpty() {
+    return this.editing ? Boolean(this.editing.file) : this.tray.items.length > 0;
   }
 
   /** The draft, where a crash or a switch finds it again. */
@@ -147,7 +152,7 @@ export class Composer {
     event.preventDefault();
     const body = this.text.value.trim();
     const { editing, replying } = this;
-    if (lengthOf(body) > this.limit || (body === "" && (editing || this.tray.items.length === 0))) return;
+    if (lengthOf(body) > this.limit || (body === "" && !this.mayBeEmpty)) return;
     if (editing) {
       this.cancel();
       if (body !== editing.body) this.on.edit(editing, body);
