@@ -80,10 +80,11 @@ class DirectoryBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._uploading = folder / "uploading"
+        self._named: set[Path] = set()
 
     def cut(self, id: str, size: int) -> None:  # noqa: A002
         path = self._part(id)
-        _made(self._uploading)
+        self._make(self._uploading)
         with _opened(path, os.O_RDWR | os.O_CREAT) as descriptor:
             there = os.fstat(descriptor).st_size
             if there < size:
@@ -103,7 +104,7 @@ class DirectoryBlobs:
 
     def finish(self, id: str) -> None:  # noqa: A002
         part, final = self._part(id), self._final(id)
-        _made(final.parent)
+        self._make(final.parent)
         try:
             with _opened(part, os.O_RDONLY) as descriptor:
                 os.fsync(descriptor)
@@ -155,6 +156,13 @@ class DirectoryBlobs:
                     if _ID.fullmatch(name) and entry.is_file(follow_symlinks=False):
                         yield Stored(name, status.st_size, status.st_mtime_ns // 1_000_000)
 
+    def _make(self, folder: Path) -> None:
+        if folder not in self._named or not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            # Also of one that is there already, once: whoever made it may have ended before its name was synced.
+            _sync(folder.parent)
+            self._named.add(folder)
+
     def _part(self, id: str) -> Path:  # noqa: A002
         return self._uploading / f"{_safe(id)}.part"
 
@@ -194,12 +202,6 @@ def _safe(id: str) -> str:  # noqa: A002
     if not _ID.fullmatch(id):
         raise ValueError("this is no id of ours")
     return id
-
-
-def _made(folder: Path) -> None:
-    if not folder.exists():
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _sync(folder.parent)
 
 
 @contextlib.contextmanager

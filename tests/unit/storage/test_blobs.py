@@ -96,6 +96,13 @@ def test_names_survive_the_loss_of_power_as_bytes_do(
     final = blobs.path(ID)
     assert final is not None
     assert synced[-3:] == [uploading / f"{ID}.part", final.parent, uploading]
+    # The folders' own, too, once a process: whoever made them may have been killed before that.
+    again = DirectoryBlobs(tmp_path)
+    for times in (2, 0):
+        synced.clear()
+        again.cut(ID, 0)
+        again.finish(ID)
+        assert synced.count(tmp_path) == times
 
 
 def test_an_open_reader_survives_the_rename_and_the_removal(blobs: DirectoryBlobs) -> None:
