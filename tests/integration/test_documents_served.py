@@ -7,6 +7,7 @@ from protocols.values import conversation_of
 from tests.support.house import House, open_house
 from tests.support.schema import Json, check, undeclared
 from tests.support.tus import metadata
+from tests.support.waiting import eventually
 
 V1 = "/api/v1"
 PAGES = {
@@ -118,6 +119,12 @@ async def notified(witness: Witness, mine: dict[str, str], other: str) -> None:
     await witness.call("DELETE", mute, mine, user_id="nobody")
 
 
+async def ready(house: House) -> str:
+    """The id of the file that is, "" while none is."""
+    found = await house.owners["file_chunker"].database.read(lambda tx: tx.uploads.ready("", 1))
+    return found[0].id if found else ""
+
+
 async def filed(house: House, witness: Witness, mine: dict[str, str], his: dict[str, str], other: str) -> None:
     """Everything about files whose answer is JSON, or an error."""
     told = {"Upload-Length": "10", "Upload-Metadata": metadata(filename="a", recipient=other)}
@@ -132,6 +139,10 @@ async def filed(house: House, witness: Witness, mine: dict[str, str], his: dict[
     await witness.call("PUT", f"{one}/digest", mine, {"sha256": "0" * 64}, id=file)
     await witness.call("PUT", f"{one}/digest", mine, {"sha256": "1" * 64}, id=file)
     await witness.call("PUT", f"{one}/digest", his, {"sha256": "0" * 64}, id=file)
+    await witness.call("PUT", f"{one}/digest", {**mine, "Idempotency-Key": "k1"}, {"sha256": "0" * 64}, id=file)
+    await witness.call("POST", f"{V1}/files", {**tus, "Upload-Length": "0", "Idempotency-Key": "k2"})
+    empty = await eventually(lambda: ready(house))
+    await witness.call("PUT", f"{one}/digest", mine, {"sha256": "1" * 64}, id=empty)
     await witness.call("GET", f"{one}/preview", his, id=file)
     await witness.call("PATCH", one, mine, id=file)
     await witness.call("DELETE", one, his, id=file)
