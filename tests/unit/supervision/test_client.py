@@ -1,8 +1,9 @@
 """Those who ask a supervisor that dies meanwhile are told that nothing is running, whatever they had heard by then."""
 
+import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,24 +18,37 @@ def paths(tmp_path: Path) -> Paths:
     return Paths(data=tmp_path, run=tmp_path)
 
 
-@pytest.fixture(params=[b"", b'{"ok": tr'], ids=["silent", "half"])
-def dying(paths: Paths, request: pytest.FixtureRequest) -> Iterator[None]:
-    """A supervisor that ends after this much of an answer."""
+@contextlib.contextmanager
+def supervisor(paths: Paths, treat: Callable[[socket.socket], object], times: int = 1) -> Iterator[None]:
+    """In its place: whoever asks is treated so, and hung up on."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(socket_path(paths)))
         server.listen()
         server.settimeout(10)
 
-        def die() -> None:
-            one, _ = server.accept()
-            with one:
-                one.recv(4096)
-                one.sendall(request.param)
+        def serve() -> None:
+            for _ in range(times):
+                one, _ = server.accept()
+                with one:
+                    one.settimeout(10)
+                    treat(one)
 
-        thread = threading.Thread(target=die)
+        thread = threading.Thread(target=serve)
         thread.start()
         yield
         thread.join(10)
+
+
+@pytest.fixture(params=[b"", b'{"ok": tr'], ids=["silent", "half"])
+def dying(paths: Paths, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A supervisor that ends after this much of an answer."""
+
+    def die(one: socket.socket) -> None:
+        one.recv(4096)
+        one.sendall(request.param)
+
+    with supervisor(paths, die):
+        yield
 
 
 @pytest.mark.usefixtures("dying")
@@ -50,23 +64,9 @@ async def test_it_ended_while_a_loop_asked_it(paths: Paths) -> None:
 
 
 def test_it_hung_up_on_us(paths: Paths) -> None:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(socket_path(paths)))
-        server.listen()
-        server.settimeout(10)
-
-        def hang_up() -> None:
-            # Closed with our request unread, it makes reading fail with a reset.
-            one, _ = server.accept()
-            one.settimeout(10)
-            one.recv(1)
-            one.close()
-
-        thread = threading.Thread(target=hang_up)
-        thread.start()
-        with pytest.raises(NothingRunningError):
-            ask(paths, Request("status"))
-        thread.join(10)
+    # Closed with our request unread, it makes reading fail with a reset.
+    with supervisor(paths, lambda one: one.recv(1)), pytest.raises(NothingRunningError):
+        ask(paths, Request("status"))
 
 
 def test_nobody_is_there(paths: Paths) -> None:
@@ -75,26 +75,14 @@ def test_nobody_is_there(paths: Paths) -> None:
 
 
 ROUNDS = 200
+REFUSAL = b'{"ok":false,"error":{"code":"busy","message":"too many"}}\n'
 
 
 @pytest.fixture
 def busy(paths: Paths) -> Iterator[None]:
     """A supervisor that refuses and hangs up before it reads; whether the request came by then is left to chance."""
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(socket_path(paths)))
-        server.listen()
-        server.settimeout(10)
-
-        def refuse() -> None:
-            for _ in range(ROUNDS):
-                one, _ = server.accept()
-                with one:
-                    one.sendall(b'{"ok":false,"error":{"code":"busy","message":"too many"}}\n')
-
-        thread = threading.Thread(target=refuse)
-        thread.start()
+    with supervisor(paths, lambda one: one.sendall(REFUSAL), ROUNDS):
         yield
-        thread.join(10)
 
 
 @pytest.mark.usefixtures("busy")
