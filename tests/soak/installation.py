@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
+from subprocess import Popen
 from typing import Any
 
 from supervision import proc
@@ -18,6 +18,7 @@ from supervision.control import Request
 from supervision.spec import MARK
 from tests.soak.journal import Journal
 from tests.support.fake_installation import Installation as StandIns
+from tests.support.fake_installation import interrupted
 from tests.support.waiting import eventually_sync
 
 WINDOW = 1.0
@@ -91,20 +92,11 @@ def started(home: StandIns, **env: str) -> Iterator[Running]:
     log = home.paths.logs / "supervisor.log"
     log.unlink(missing_ok=True)
     home.env.update({**_LOG, **env})
-    process = home.popen("up", "--background")
-    one = Running(home, process, Journal(log))
-    try:
+    with interrupted(home.popen("up", "--background")) as process:
+        one = Running(home, process, Journal(log))
         eventually_sync(lambda: process.poll() is not None or one.answers(), 20.0)
         assert process.poll() is None, f"exit {process.returncode}: {process.communicate()[0]}"
         yield one
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.communicate(timeout=40)
-        except TimeoutExpired:
-            process.kill()
-            process.communicate(timeout=5)
     assert not survivors(home), "processes were left behind"
 
 

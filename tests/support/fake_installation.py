@@ -44,6 +44,21 @@ def _faked(spec: ChildSpec) -> ChildSpec:
     return msgspec.structs.replace(spec, argv=argv, stop_timeout=float(os.environ.get("FAKE_STOP_TIMEOUT", "1")))
 
 
+@contextlib.contextmanager
+def interrupted(supervisor: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
+    """Afterwards it has ended, by Ctrl-C or, when that took longer than it may, by SIGKILL to it alone."""
+    try:
+        yield supervisor
+    finally:
+        if supervisor.poll() is None:
+            supervisor.send_signal(signal.SIGINT)
+        try:
+            supervisor.communicate(timeout=40)
+        except subprocess.TimeoutExpired:
+            supervisor.kill()
+            supervisor.communicate(timeout=5)
+
+
 @dataclass
 class Installation:
     """A data directory with a port of its own, on which commands are run as a person would."""
@@ -92,19 +107,10 @@ class Installation:
     def running(self, **env: str) -> Iterator["subprocess.Popen[str]"]:
         """A supervisor in the foreground that has reported itself ready, ended by its pid in any case."""
         self.env.update(env)
-        process = self.popen("up")
-        try:
+        with interrupted(self.popen("up")) as process:
             eventually_sync(lambda: self.said("Parley is at") or process.poll() is not None, 60.0)
             assert process.poll() is None, process.communicate()[0]
             yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            try:
-                process.communicate(timeout=40)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate(timeout=5)
 
     def said(self, words: str) -> bool:
         """Whether the supervisor's log holds these words."""
