@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import pytest
 from msgspec import json, msgpack, structs
 
 from actors.file_chunker import FileChunker
@@ -36,7 +37,7 @@ from tests.support.chat import relate
 from tests.support.errands import run_errands
 from tests.support.node import installation
 from tests.support.people import ANN, BOB, CAT, DAN, make_people
-from tests.support.waiting import SCALE
+from tests.support.waiting import SCALE, eventually
 
 R = TypeVar("R")
 NOW = 1_700_000_000_000
@@ -203,3 +204,34 @@ async def open_desk(folder: Path, **files: object) -> AsyncIterator[Desk]:
         errands.cancel()
         await asyncio.gather(errands, return_exceptions=True)
         await database.close()
+
+
+async def code(wanted: Awaitable[object]) -> str:
+    """Of the refusal that this ends in."""
+    with pytest.raises(Refusal) as caught:
+        await wanted
+    return caught.value.code
+
+
+async def ended(desk: Desk, upload: str) -> str:
+    """The state of an upload, once it is neither open nor being verified."""
+
+    async def over() -> bool:
+        return (await desk.row(upload)).state not in {"open", "verifying"}
+
+    await eventually(over, within=10)
+    return (await desk.row(upload)).state
+
+
+async def sent(desk: Desk, content: bytes, *, promised: bool = False) -> Sender:
+    """A sender all of whose bytes have arrived."""
+    ann = Sender(desk, content)
+    await ann.create(promised=promised)
+    await ann.open()
+    await ann.send(0, len(content))
+    return ann
+
+
+def there(desk: Desk, upload: str) -> bool:
+    """Whether its bytes are kept."""
+    return upload in {one.id for one in desk.actor.blobs.stored()}
