@@ -206,7 +206,7 @@ async def open_desk(folder: Path, **files: object) -> AsyncIterator[Desk]:
         await database.close()
 
 
-async def code(wanted: Awaitable[object]) -> str:
+async def code(wanted: Awaitable[Any]) -> str:
     """Of the refusal that this ends in."""
     with pytest.raises(Refusal) as caught:
         await wanted
