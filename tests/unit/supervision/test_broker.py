@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 import socket
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def test_name_and_ports_are_kept_and_a_busy_port_is_changed(made: tuple[Settings
     assert f"127.0.0.1:{port_of(paths)}" in (paths.broker / "rabbitmq.conf").read_text()
     for key in ("RABBITMQ_NODENAME", "ERL_EPMD_PORT", "RABBITMQ_DIST_PORT"):
         assert second.env[key] == first.env[key]
+
+
+def test_what_the_virtual_machine_is_told_to_load_is_one_word(made: tuple[Settings, Paths]) -> None:
+    """It splits its flags as a shell does, and a node whose expression was cut does not start."""
+    flags = broker.spec(*made, 1).env["ERL_AFLAGS"]
+    assert shlex.split(flags) == flags.split(" ")
+    assert flags.startswith("-eval catch(")
 
 
 def test_files_are_for_the_owner_alone(made: tuple[Settings, Paths]) -> None:
