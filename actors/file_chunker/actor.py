@@ -110,6 +110,8 @@ class FileChunker(Actor[FilesUnit]):
     # Uploads as a whole.
 
     async def look_for_room(self, _mail: Mail[CreateUpload]) -> int:
+        # Unreadable contacts are an answer here; inside the transaction they would hold up everybody's pieces.
+        await self.read(lambda tx: tx.consent.check())
         return await asyncio.to_thread(self.blobs.free)
 
     def tell(self, tx: FilesUnit, mail: Mail[Any], _reply: object) -> Iterable[Push]:

@@ -91,12 +91,12 @@ class Sweeping:
             rows = [row for row in map(tx.uploads.row, ids) if row is not None and row.expires < before]
             tx.uploads.forget([row.id for row in rows if row.state in ENDED])
             if kept is None:
-                later = [row.id for row in rows if row.state == "ready"]
+                later = {row.id for row in rows if row.state == "ready"}
                 tx.uploads.postpone(later, now + LATER_MS)
             else:
-                later = [row.id for row in rows if row.state == "ready" and row.id in kept]
+                later = {row.id for row in rows if row.state == "ready" and row.id in kept}
                 tx.uploads.postpone(later, now + self._expire)
-            over = [row for row in rows if row.state not in ENDED and row.id not in set(later)]
+            over = [row for row in rows if row.state not in ENDED and row.id not in later]
             ended = [tx.uploads.put(rules.expired(row, now)) for row in over]
             for row in ended:
                 tx.uploads.forget_picture(row.id)

@@ -278,9 +278,8 @@ class Mailbox(Generic[U]):
     ) -> None:
         """Let the effects of a committed batch out, and acknowledge it. What is given up will be delivered again."""
         life = batch[0].delivery.life
-        with self._vitals.patience():
-            if not await self._outlet.let_out(items, replies, lambda: self._wanted(life)):
-                return
+        if not await self._outlet.let_out(items, replies, lambda: self._wanted(life)):
+            return
         if self._hints is not None:
             # After the push: people come before those who follow.
             self._hints.changed(change)
@@ -293,7 +292,9 @@ class Mailbox(Generic[U]):
     async def _let_out_before(self) -> None:
         """Wait until what was committed before is out: effects leave in the order of the commits."""
         if self._letting_out is not None:
-            await self._letting_out
+            # Here and not beside the work: a handler that hangs meanwhile is to be noticed.
+            with self._vitals.patience():
+                await self._letting_out
             self._letting_out = None
 
     async def _commit(self, entries: Sequence[Entry]) -> None:
@@ -425,10 +426,10 @@ class Mailbox(Generic[U]):
 
     async def _say(self, effects: Sequence[Effect]) -> None:
         """Let out what no mail asked for, after what was committed before it; without a connection, nothing."""
-        if not effects:
-            return
         life = self._life
         await self._let_out_before()
+        if not effects:
+            return
         with self._vitals.patience():
             # What cannot be said now is seen from the gap in the numbers.
             await self._outlet.let_out(effects, {}, lambda: bool(life) and self._wanted(life))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.runtime import Mail
 from protocols.errors import Refusal
 from protocols.files import PREVIEW_BYTES, Append, CancelUpload, CreateUpload, SetPreview
 from storage.file_uploads import ENDED, LEAST
@@ -34,6 +35,22 @@ async def test_who_may_not_send_is_told_why(desk: Desk) -> None:
     await desk.ask("file_chunker", CancelUpload(upload="quota-of-somebody-0"), within=5, person=ANN)
     await Sender(desk, b"x").create()
     await Sender(desk, b"x", CAT).create()
+
+
+async def test_while_contacts_cannot_be_read_only_who_begins_is_told_so(desk: Desk) -> None:
+    ann = Sender(desk, b"abc")
+    await ann.create()
+    await ann.open()
+    contacts = desk.actor.environment.paths.databases / "contacts.db"
+    contacts.rename(contacts.with_suffix(".away"))
+    mail = Mail("id", ANN, CreateUpload(upload="another", recipient=BOB, name="a", type="", size=1), desk.now)
+    with pytest.raises(Refusal) as caught:
+        # Not in the transaction: there it would be tried again, ahead of all others' mail.
+        await desk.actor.look_for_room(mail)
+    assert caught.value.code == "unavailable"
+    await ann.append(0, 3)
+    await ann.commit(3)
+    assert await ended(desk, ann.id) == "ready"
 
 
 async def test_so_many_small_files_fill_a_quota(desk: Desk) -> None:
