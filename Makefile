@@ -34,7 +34,7 @@ check: .venv/.installed-dev ## lint, format, types, import directions
 bench: setup-dev ## measure latency and throughput on this machine
 	@.venv/bin/python -m bench $(ARGS)
 
-soak: setup-dev ## kill everything again and again, account for every message, time every return; an hour; ARGS=--help
+soak: setup-dev ## kill everything again and again, account for every message, time every return; over an hour; ARGS=--help
 	@.venv/bin/python -m tests.soak $(ARGS)
 
 chaos: setup-dev ## kill, freeze and cut everything while people chat, and account for every message; ARGS=--help

@@ -64,11 +64,15 @@ export class Kept extends Personal {
 
   async inherit(clientId, take) {
     await this.hold(clientId);
-    // Read once it is ours: the tab that had it may have ended it.
-    const store = await this.store("readonly");
-    const record = await finished(store.get([this.person, clientId]));
+    // Read once it is ours: the tab that had it may have ended it. What cannot be read is not kept from other tabs.
+    const record = await this.read(clientId).catch(() => null);
     if (record) take(record);
     else this.release(clientId);
+  }
+
+  async read(clientId) {
+    const store = await this.store("readonly");
+    return finished(store.get([this.person, clientId]));
   }
 
   /** Two tabs that sent one file at once would take it from each other. Resolves when it is this one's turn. */
