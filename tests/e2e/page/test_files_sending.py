@@ -148,6 +148,11 @@ def test_fifty_megabytes_survive_a_pause_a_reload_and_a_killed_actor(pair: Pair,
     expect(noor.page.locator(".msg .body")).to_have_text(["the whole of it", "still talking"])
 
 
+def overtaken(person: Person) -> None:
+    """A page that is left may have been writing: the next one is told 409 where it is, and goes on from there."""
+    person.complaints[:] = [text for text in person.complaints if "409" not in text or "/api/v1/files/" not in text]
+
+
 def held(person: Person) -> None:
     """Bytes of files leave this page, and do not arrive, until `unroute_all`."""
     person.page.route("**/api/v1/files/*", lambda route: None if route.request.method == "PATCH" else route.fallback())
@@ -178,6 +183,7 @@ def test_a_reload_goes_on_by_itself_where_the_browser_finds_the_file(pair: Pair)
     assert downloaded(noor) == noise(length)
     assert downloaded(noor, 0) == bytes((at * 31) % 251 for at in range(length))
     kept(ada, 0)
+    overtaken(ada)
 
 
 def test_a_picture_whose_place_was_given_unheard_goes_on_after_a_reload(pair: Pair) -> None:
@@ -201,6 +207,7 @@ def test_a_picture_whose_place_was_given_unheard_goes_on_after_a_reload(pair: Pa
     ready(ada, noor, count=2)
     expect(noor.page.locator(".msg")).to_have_count(2)
     expect(noor.page.locator(".media.image img[src$=preview]")).to_have_count(2)
+    overtaken(ada)
 
 
 def test_a_tab_that_is_closed_leaves_its_uploads_to_another(pair: Pair) -> None:
