@@ -74,12 +74,13 @@ async def running_fleet(size: int) -> AsyncIterator[Fleet]:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bench.worker"), cwd=ROOT, stdin=PIPE, stdout=PIPE
             )
-            stack.push_async_callback(_end, process)
+            stack.push_async_callback(end, process)
             processes.append(process)
         yield Fleet(processes)
 
 
-async def _end(process: Process) -> None:
+async def end(process: Process) -> None:
+    """Close the standard input of one that ends with it; one that does not in time is killed."""
     if process.stdin is not None:
         process.stdin.close()
     try:

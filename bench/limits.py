@@ -18,7 +18,7 @@ from pamqp.commands import Basic
 from bench.bare import HOP, PERSISTENT, TRANSIENT, Arguments
 from bench.chat import Place, many_pairs
 from bench.figures import milliseconds
-from bench.fleet import Fleet
+from bench.fleet import Fleet, end
 from bench.orders import Guest
 from bench.processes import GENERATOR
 from bench.wire import connected
@@ -28,7 +28,6 @@ from storage import Database, Schema, Unit
 from supervision import proc
 
 READY_WITHIN = 30.0
-END_WITHIN = 10.0
 HOPS_WITHIN = 120.0
 
 
@@ -171,13 +170,7 @@ async def _program(role: str, arguments: Arguments) -> AsyncIterator[Process]:
             await _line(process)
         yield process
     finally:
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(END_WITHIN):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await end(process)
 
 
 async def _line(process: Process) -> bytes:

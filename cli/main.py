@@ -23,7 +23,7 @@ Run = Callable[[argparse.Namespace], int]
 def parser() -> argparse.ArgumentParser:
     """The parser with every command group that is there."""
     top = argparse.ArgumentParser(prog="parley", description="One-to-one chat as a set of supervised actors.")
-    top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    top.add_argument("--version", action=_Version, nargs=0, help="say which version this is, and exit")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         if importlib.util.find_spec(f"cli.{name}") is not None:
@@ -31,10 +31,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _version() -> str:
-    # Parley runs from its folder, and is installed nowhere that a package's metadata could be asked.
-    text = Path(__file__).resolve().parent.parent.joinpath("pyproject.toml").read_text(encoding="utf-8")
-    return str(tomllib.loads(text)["project"]["version"])
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        # Parley runs from its folder, and is installed nowhere that a package's metadata could be asked.
+        text = Path(__file__).resolve().parent.parent.joinpath("pyproject.toml").read_text(encoding="utf-8")
+        print(parser.prog, tomllib.loads(text)["project"]["version"])
+        parser.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
