@@ -123,13 +123,28 @@ class RefusedError(Exception):
 
 @dataclass
 class Person:
-    """Somebody with a browser. `complaints` gathers whatever its console says, CSP reports among it."""
+    """Somebody with a browser. `complaints` gathers whatever its console says, CSP reports among it.
+
+    `page` is there from its first use on: who only asks the API needs none, and each costs a process.
+    """
 
     name: str
     house: House
     context: BrowserContext
-    page: Page
     complaints: list[str] = field(default_factory=list)
+    _page: Page | None = None
+
+    @property
+    def page(self) -> Page:
+        if self._page is None:
+            self._page = self.context.new_page()
+            self._page.on("console", lambda message: self.complaints.append(_said(message)))
+            self._page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return self._page
+
+    @page.setter
+    def page(self, other: Page) -> None:
+        self._page = other
 
     @property
     def username(self) -> str:
@@ -276,8 +291,4 @@ def _said(message: ConsoleMessage) -> str:
 
 def person(chromium: Browser, house: House, name: str, **context: Any) -> Person:
     """Somebody new with a browser of their own, not yet registered."""
-    made = chromium.new_context(locale="en-GB", **context)
-    one = Person(name, house, made, made.new_page())
-    one.page.on("console", lambda message: one.complaints.append(_said(message)))
-    one.page.on("pageerror", lambda error: one.complaints.append(str(error)))
-    return one
+    return Person(name, house, chromium.new_context(locale="en-GB", **context))
