@@ -103,12 +103,17 @@ class Line:
         return frame
 
     async def command(self, **frame: Any) -> dict[str, Any]:
-        """Send a command under a fresh id; its one `ok` or `error`."""
+        """Send a command under a fresh id, and again after a `resync`, which may have cost the answer.
+
+        Its one `ok` or `error`.
+        """
         number = f"n{next(_numbers)}"
         await self.send(id=number, **frame)
         async with asyncio.timeout(5 * SCALE):
             while (answer := await self.receive()).get("id") != number:
                 self.aside.append(answer)
+                if answer["type"] == "resync":
+                    await self.send(id=number, **frame)
         return answer
 
     async def quiet(self) -> list[dict[str, Any]]:
