@@ -269,9 +269,10 @@ class Mailbox(Generic[U]):
                     items.append(outcome)
             items.extend(result.effects)
         await self._let_out_before()
-        # While the broker takes them, the next batch is committed.
+        # While the broker takes them, the next batch is committed; they are on their way before it is even decoded.
         self._letting_out = asyncio.create_task(self._see_out(batch, items, replies, self._change))
         self._letting_out.add_done_callback(lambda _: self._wake.set())
+        await asyncio.sleep(0)
 
     async def _see_out(
         self, batch: list[Entry], items: list[FrontItem], replies: dict[str, list[Outcome]], change: int
