@@ -23,7 +23,7 @@ test: export PARLEY_TEST_SCALE ?= 3
 # of a processor for a front.
 test: export PYTHONDONTWRITEBYTECODE =
 test: setup-dev ## set up if needed and run every test; ARGS= goes to pytest
-	@.venv/bin/python -m pytest -n 6 --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n 5 --dist loadfile $(ARGS)
 
 check: .venv/.installed-dev ## lint, format, types, import directions
 	@.venv/bin/ruff check .
