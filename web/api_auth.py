@@ -20,7 +20,7 @@ from protocols.auth import (
 from protocols.errors import Refusal
 from protocols.mail import Command
 from protocols.values import User, rfc3339
-from web.asking import AGAIN
+from web.asking import refuse_without
 from web.paging import Newest
 from web.routing import API, Call, Reply, Route, Strict
 from web.tokens import jwks
@@ -127,9 +127,7 @@ R = TypeVar("R")
 
 async def _ask(call: Call[Any, Any], command: Command[R], within: float, person: str = "") -> R:
     services = call.services
-    # Nobody is to wait for the whole of it when it is known that there will be no answer.
-    if services.gone("auth"):
-        raise Refusal("unavailable", retry_after=AGAIN)
+    refuse_without(services, "auth")
     return await services.post.ask("auth", command, within=within, id=call.command_id, person=person)
 
 

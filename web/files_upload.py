@@ -8,7 +8,7 @@ from typing import Any, Final
 from actors.runtime import Asker
 from protocols.errors import Refusal
 from protocols.files import Append, Appended, CommitPieces, LeaveUpload, Opened, OpenUpload, UploadState
-from web.asking import AGAIN
+from web.asking import refuse_without
 from web.files_body import Body
 from web.files_news import OWNER
 from web.files_room import Room
@@ -40,8 +40,7 @@ async def receive(call: Call[Any, Any], upload: UploadState, part: Portion) -> A
     "checksum_mismatch", "too_large", "unavailable"; and ConnectionError when the client has gone.
     """
     services, person = call.services, call.me.user
-    if services.gone(OWNER):
-        raise Refusal("unavailable", retry_after=AGAIN)
+    refuse_without(services, OWNER)
     await in_turn(services.limits, person, services.environment.monotonic)
     opened = await services.post.bulk.ask(
         OWNER, OpenUpload(upload=upload.id, offset=part.offset), within=OPEN_WITHIN, person=person

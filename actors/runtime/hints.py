@@ -34,9 +34,10 @@ class Hints:
         self._moved = asyncio.Event()
 
     def changed(self, change: int) -> None:
-        """The log has come to `change`; the same number again says nothing."""
-        self._change = change
-        if change != self._told:
+        """The log has come to `change`; what it had come to before says nothing."""
+        # A batch that needed no transaction brings the change of an earlier one, which errands may have passed since.
+        self._change = max(self._change, change)
+        if self._change != self._told:
             self._moved.set()
 
     async def run(self) -> None:

@@ -50,6 +50,20 @@ def changes(house: House) -> list[int]:
     return [msgpack.decode(item.command, type=Changed).change for envelope in envelopes for item in envelope.items]
 
 
+def test_a_change_that_was_passed_already_is_not_told() -> None:
+    async def test() -> None:
+        house = House(Hinting)
+        telling = asyncio.create_task(house.hints.run())
+        for change in (5, 3):
+            house.hints.changed(change)
+            await asyncio.sleep(1)
+        assert changes(house) == [5]
+        telling.cancel()
+        await house.ended()
+
+    run_virtually(test())
+
+
 def test_a_change_is_told_after_its_push_by_mail_that_does_not_outlive_its_use() -> None:
     async def test() -> None:
         house = House(Hinting)
