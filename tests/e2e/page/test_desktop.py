@@ -37,6 +37,21 @@ TALLY = """(() => {
     };
 })()"""
 
+# The browser takes its time to say what stands on the desktop, to whoever asks for a tag.
+SLOW = """(() => {
+    window.looks = {begun: 0, done: 0};
+    if (!window.ServiceWorkerRegistration) return;
+    const look = ServiceWorkerRegistration.prototype.getNotifications;
+    ServiceWorkerRegistration.prototype.getNotifications = async function (filter) {
+        const found = await look.call(this, filter);
+        if (!filter?.tag) return found;
+        window.looks.begun += 1;
+        await new Promise(resolve => setTimeout(resolve, 1500));
+        window.looks.done += 1;
+        return found;
+    };
+})()"""
+
 CLICK = """async tag => {
     const [one] = await self.registration.getNotifications({tag});
     self.dispatchEvent(new NotificationEvent("notificationclick", {notification: one}));
@@ -134,6 +149,24 @@ def test_what_came_while_no_page_was_open_is_announced_once(pair: Pair) -> None:
     eventually_sync(lambda: shown(noor.page) == {}, within=10)
 
 
+def test_what_comes_while_the_one_before_is_taken_away_stays_on_the_desktop(pair: Pair) -> None:
+    ada, noor, conversation = pair
+    tag = f"chat-{conversation}"
+    wants_desktop(noor)
+    noor.context.add_init_script(SLOW)
+    noor.page.goto(f"{noor.house.origin}/settings")
+    noor.connected()
+    ada.post(conversation, "one")
+    eventually_sync(lambda: shown(noor.page).get(tag), within=10)
+    noor.page.locator(".row-more").evaluate("button => button.click()")
+    noor.page.click("[role=menuitem] >> text=Mark as read")
+    eventually_sync(lambda: noor.page.evaluate("looks.begun") > 0, within=10)
+    ada.post(conversation, "two")
+    eventually_sync(lambda: noor.page.evaluate("rung.length") == 2, within=10)
+    eventually_sync(lambda: noor.page.evaluate("looks.begun === looks.done"), within=10)
+    eventually_sync(lambda: [one["body"] for one in shown(noor.page).values()] == ["two"], within=10)
+
+
 def test_who_is_muted_is_counted_in_grey_and_not_announced(pair: Pair) -> None:
     ada, noor, conversation = pair
     wants_desktop(noor)
@@ -147,6 +180,8 @@ def test_who_is_muted_is_counted_in_grey_and_not_announced(pair: Pair) -> None:
     eventually_sync(lambda: reason(noor.page, 1) == "muted", within=10)
     assert shown(noor.page) == {}
     noor.page.reload()
+    # Rows are drawn before it is known who is muted, and the menu offers what is known.
+    expect(noor.page.locator(".row .mute-mark")).to_have_count(1)
     noor.page.locator(".row").click(button="right")
     noor.page.click("text=Unmute")
     expect(noor.page.locator(".row .mute-mark")).to_have_count(0)

@@ -101,15 +101,16 @@ export class Announcer {
     }
     const fresh = [...found.values()].filter((notice) => this.announced.lacks(notice));
     await this.announce(fresh.filter((notice) => !notice.read).slice(-AT_ONCE));
-    for (const notice of fresh) if (notice.read) this.bell.close(tagOf(notice));
+    for (const notice of fresh) if (notice.read) this.withdraw(notice);
     this.announced.reached(cursor);
     this.save();
   }
 
   /** A push. */
   take(notice) {
-    if (notice.read) this.bell.close(tagOf(notice));
-    if (!this.bell.leads || !this.announced.lacks(notice)) return;
+    if (!this.bell.leads) return;
+    if (notice.read) this.withdraw(notice);
+    if (!this.announced.lacks(notice)) return;
     if (notice.read) {
       this.announced.done(notice);
       this.save();
@@ -138,7 +139,7 @@ export class Announcer {
 
   shown(notice) {
     // Read meanwhile, at another device.
-    if (this.store.notices.rows.get(notice.id)?.read) this.bell.close(tagOf(notice));
+    if (this.store.notices.rows.get(notice.id)?.read) this.withdraw(notice);
     else if (notice.kind === "messages") {
       this.cards.set(notice.conversation, notice.to_seq);
       this.readUp(notice.conversation);
@@ -148,8 +149,13 @@ export class Announcer {
   /** Read here or at another device: nothing stays on the desktop until notifier has come to it. */
   readUp(id) {
     if ((this.store.get(id)?.floor ?? 0) < this.cards.get(id)) return;
+    this.bell.close(`chat-${id}`, this.cards.get(id));
     this.cards.delete(id);
-    this.bell.close(`chat-${id}`);
+  }
+
+  /** A conversation's next notice has the same tag, and often comes with the word that the one before was read. */
+  withdraw(notice) {
+    this.bell.close(tagOf(notice), notice.to_seq);
   }
 
   /** Somebody who writes ten lines in a row is heard once. */

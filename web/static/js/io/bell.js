@@ -20,6 +20,7 @@ export class Bell {
     this.tab = tab;
     this.leads = false;
     this.viewed = new Map();
+    this.desk = Promise.resolve();
     this.channel = new BroadcastChannel(`parley.views.${person}`);
     this.channel.onmessage = ({ data }) => this.heard(data);
     this.opened = opened;
@@ -101,8 +102,23 @@ export class Bell {
     return Promise.race([this.worker.ready, late]);
   }
 
+  /**
+   * One thing at a time: the browser closes by tag, so a closing that is still looking for what it means would take away
+   * what is shown meanwhile. What the browser does not answer holds the next one up no longer than READY_MS.
+   */
+  atDesk(work) {
+    const done = this.desk.then(work);
+    const late = this.desk.then(() => new Promise((resolve) => setTimeout(resolve, READY_MS)));
+    this.desk = Promise.race([done.catch(() => {}), late]);
+    return done;
+  }
+
   /** Shows one in place of the former of that tag. Resolves with whether it is there. */
-  async show({ tag, title, body, silent, at, target }) {
+  show(card) {
+    return this.atDesk(() => this.put(card));
+  }
+
+  async put({ tag, title, body, silent, at, target }) {
     const registration = await this.registration();
     if (!registration) return false;
     const icon = new URL("../../mark.svg", import.meta.url).href;
@@ -124,8 +140,11 @@ export class Bell {
     }
   }
 
-  async close(tag) {
-    for (const one of await this.shown(tag)) one.close();
+  /** Of a tag, or all. `last`: one that tells of messages after that place stays. */
+  close(tag, last = Infinity) {
+    return this.atDesk(async () => {
+      for (const one of await this.shown(tag)) if ((one.data?.last ?? 0) <= last) one.close();
+    });
   }
 
   // Sound
