@@ -177,19 +177,26 @@ class Mailbox(Generic[U]):
         while self._arrived:
             delivery = self._arrived.popleft()
             self._unacknowledged.append(delivery)
-            if delivery.user not in self._publishers:
-                await self._bury(delivery.body, "forged", f"published by broker user {delivery.user!r}", delivery)
-                continue
-            try:
-                envelope = decode_envelope(delivery.body)
-            except GARBAGE as error:
-                await self._bury(delivery.body, "undecodable", str(error), delivery)
-                continue
-            now = self._environment.now()
-            for item in envelope.items:
-                if not expired(item, now):
-                    delivery.open += 1
-                    await self._admit(Entry(item, delivery, envelope.sender, envelope.reply_to), now)
+            # Held while it is looked at: a batch that is let out meanwhile must not have it acknowledged before what
+            # is to be buried of it is. Given up, it stays held.
+            delivery.open += 1
+            await self._look_into(delivery)
+            delivery.open -= 1
+
+    async def _look_into(self, delivery: Delivery) -> None:
+        if delivery.user not in self._publishers:
+            await self._bury(delivery.body, "forged", f"published by broker user {delivery.user!r}", delivery)
+            return
+        try:
+            envelope = decode_envelope(delivery.body)
+        except GARBAGE as error:
+            await self._bury(delivery.body, "undecodable", str(error), delivery)
+            return
+        now = self._environment.now()
+        for item in envelope.items:
+            if not expired(item, now):
+                delivery.open += 1
+                await self._admit(Entry(item, delivery, envelope.sender, envelope.reply_to), now)
 
     async def _admit(self, entry: Entry, now: int) -> None:
         try:
@@ -408,6 +415,7 @@ class Mailbox(Generic[U]):
         # With its connection gone, what it came with must not be done after all, ahead of what comes again.
         if not buried or not self._wanted(life):
             raise _Undone
+        self._vitals.well()
 
     def _wanted(self, life: int) -> bool:
         """Whether what came by that connection is still to be seen through: else it will be delivered again."""
@@ -434,6 +442,8 @@ class Mailbox(Generic[U]):
         with self._vitals.patience():
             # What cannot be said now is seen from the gap in the numbers.
             await self._outlet.let_out(effects, {}, lambda: bool(life) and self._wanted(life))
+        # Also when it was given up: nothing waits for the broker any more, and nobody else would take the word back.
+        self._vitals.well()
 
 
 def _weight(entry: Entry) -> int:

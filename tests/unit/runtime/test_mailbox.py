@@ -302,6 +302,50 @@ def test_full_dead_letters_hold_the_mail_where_it_is_and_say_so() -> None:
     run_virtually(test())
 
 
+def test_what_is_being_buried_is_not_acknowledged_with_the_batch_before_it() -> None:
+    async def test() -> None:
+        house = House()
+        house.broker.blocked = asyncio.Event()
+        house.send("ann", 1)
+        await asyncio.sleep(1)
+        house.broker.put(Outgoing("", QUEUE, b"\xc1", durable=True))
+        await asyncio.sleep(1)
+        house.broker.fates.append("taken")
+        house.broker.fates.extend(repeat("busy", 10_000))
+        house.broker.blocked.set()
+        await asyncio.sleep(60)
+        assert [outcome.correlation for outcome in house.outcomes()] == ["1"]
+        assert house.letters() == []
+        assert len(house.broker.unacknowledged) == 1
+        await house.restart(orderly=True)
+        await house.ended()
+        assert reasons(house) == ["undecodable"]
+
+    run_virtually(test())
+
+
+def test_trouble_with_the_broker_is_over_when_it_takes_what_nobody_asked_for() -> None:
+    async def test() -> None:
+        Careless.ticks = 0
+        house = House(Careless)
+        house.broker.fates.extend(repeat("busy", 3))
+        await asyncio.sleep(10.01)
+        assert house.signs.state == "degraded"
+        await asyncio.sleep(5)
+        assert [batch.number for batch in house.batches()] == [1]
+        assert house.signs.state == "running"
+        house.broker.fates.extend(repeat("busy", 3))
+        house.broker.put(Outgoing("", QUEUE, b"\xc1", durable=True))
+        await asyncio.sleep(0.01)
+        assert house.signs.state == "degraded"
+        await asyncio.sleep(5)
+        assert reasons(house) == ["undecodable"]
+        assert house.signs.state == "running"
+        await house.ended()
+
+    run_virtually(test())
+
+
 def test_preparations_hold_up_nobody_and_their_mail_is_acknowledged_in_turn() -> None:
     async def test() -> None:
         house = House()
