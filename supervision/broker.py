@@ -44,7 +44,7 @@ exec "$3"
 # by one: each load copies the table of all functions. By applications it takes 2.4 s of a processor instead of 4.4
 # (3.10.8); all in one go would leave the node with 80 MiB more, for good. A node of another version loads what is not
 # named here as it always did. There is no white space in it, and no quote: ERL_AFLAGS would be split there.
-# Before that it forgets ERL_AFLAGS: to be sure of epmd it starts a second machine for a moment, which needs none of this.
+# Before that it forgets ERL_AFLAGS: to be sure of epmd it starts another machine for a moment, which needs none of it.
 _APPLICATIONS = (
     "amqp10_common,asn1,aten,compiler,credentials_obfuscation,crypto,cuttlefish,enough,gen_batch_server,inets,jsx,"
     "kernel,mnesia,observer_cli,os_mon,osiris,public_key,ra,rabbit,rabbit_common,rabbitmq_prelaunch,ranch,recon,sasl,"
