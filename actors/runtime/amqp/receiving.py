@@ -140,7 +140,13 @@ class Tap:
             return False
         if kind == _HEADER:
             _, _, opened.left, _, _ = _content(data, at)
-            _describe(opened.mail, data, at, end)
+            try:
+                _describe(opened.mail, data, at, end)
+            except Exception:
+                # Whoever may publish at all could otherwise end each connection that it is delivered to. Of nobody, it
+                # is a matter for the dead letters.
+                log.exception("the properties of mail are not understood")
+                opened.mail.user, opened.mail.durable = "", True
         else:
             opened.left -= end - at
             if opened.left and opened.parts is None:

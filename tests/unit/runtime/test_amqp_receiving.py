@@ -147,6 +147,19 @@ def test_a_reader_for_whom_nothing_comes_sees_that_the_broker_lives() -> None:
     assert side.rest == HEARTBEAT
 
 
+def test_mail_with_properties_that_cannot_be_read_is_of_nobody_and_ends_nothing() -> None:
+    side = Side()
+    odd_name = delivery(1).replace(b"\x0217", b"\x02\xff\xfe")
+    odd_header = delivery(2, headers={"x": True}).replace(b"\x01xt\x01", b"\x01xZ\x01")
+    side.feed([odd_name + odd_header + delivery(3)])
+    assert [(one.tag, one.body, one.user, one.durable) for one in side.mail] == [
+        (1, b"hello", "", True),
+        (2, b"hello", "", True),
+        (3, b"hello", "front", True),
+    ]
+    assert side.rest == b""
+
+
 def test_what_a_consumer_raises_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     side = Side()
 
