@@ -34,6 +34,8 @@ OUTBOX = """async () => {
     box.again("c", "d", 9, "later");
     seen.retried = [taken(3001), box.find("c"), box.find("d").reason];
     seen.unknown = [box.answered("x"), box.refused("x", {code: "invalid"}, 0)];
+    box.add({...send("e", 10), state: "sent"});
+    seen.adopted = taken(3001);
     seen.frames = [
         frameOf(send("a", 1)),
         frameOf({kind: "react", client_id: "r", conversation: "c", message_id: "m", emoji: "+", on: false}),
@@ -54,6 +56,8 @@ def test_the_outbox_keeps_order_window_and_identity(bench: Page) -> None:
     assert seen["failed"] == ["failed", "no", 1]
     assert seen["retried"] == [["d"], None, None]
     assert seen["unknown"] == [None, None]
+    # Another tab had it on the wire when it was closed: here nobody would ever answer it.
+    assert seen["adopted"] == ["e"]
     send, react = seen["frames"]
     assert send == {"type": "send", "id": "a", "client_id": "a", "to": "u", "body": "a"}
     assert react == {
@@ -215,6 +219,22 @@ def test_days_groups_and_divider_fall_where_people_expect_them(bench: Page) -> N
     ]
     assert seen["laid"] == ["new", "y", [{"emoji": "+", "users": ["me"]}]]
     assert seen["keys"] == ["own-k4", "own-z"]
+
+
+LATE_ROWS = """async () => {
+    const {rowsOf, pendingRow} = await import("/core/rows.js");
+    const row = (seq, at) => ({body: "", seq, sender: "p", at, message_id: `m${seq}`, client_id: `k${seq}`});
+    const messages = [row(1, "2026-03-01T10:00:00.000Z"), row(2, "2026-03-02T10:00:00.000Z"),
+        row(3, "2026-03-01T22:59:00.000Z"), row(4, "2026-03-02T11:00:00.000Z")];
+    const entry = {kind: "send", client_id: "z", at: "2026-03-01T20:00:00.000Z", body: "b", state: "failed"};
+    const rows = rowsOf({messages, pending: [pendingRow(entry, "me")], me: "me", fate: () => "", divider: 0, unread: 0});
+    return rows.map(r => r.kind === "day" ? r.key : r.key.replace("seq-", ""));
+}"""
+
+
+def test_what_failed_yesterday_stands_below_today_without_yesterday_coming_again(bench: Page) -> None:
+    seen = bench.evaluate(LATE_ROWS)
+    assert seen == ["day-2026-03-01", "1", "day-2026-03-02", "2", "3", "4", "own-z"]
 
 
 def test_waits_between_attempts_grow_and_are_bounded(bench: Page) -> None:

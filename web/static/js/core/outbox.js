@@ -28,12 +28,15 @@ export class Outbox {
     this.pausedUntil = 0;
   }
 
-  /** New entries and those read back from disk; each is kept once, at its place in the order. */
+  /**
+   * New entries and those read back from disk; each is kept once, at its place in the order. What another tab had on the
+   * wire is not on the wire of this one: nobody would answer it here.
+   */
   add(...entries) {
     for (const entry of entries) {
-      if (!this.find(entry.client_id)) {
-        this.entries.push(entry);
-      }
+      if (this.find(entry.client_id)) continue;
+      this.entries.push(entry);
+      if (entry.state === "sent") entry.state = "queued";
     }
     this.entries.sort((one, other) => one.order - other.order);
   }

@@ -68,10 +68,14 @@ export function rowsOf({ messages, pending, me, fate, divider, unread }) {
   const rows = [];
   const all = [...messages, ...pending];
   let before = null;
+  let day = "";
   for (const [index, row] of all.entries()) {
     const next = all[index + 1] ?? null;
-    if (!before || dayOf(before.at) !== dayOf(row.at)) {
-      rows.push({ kind: "day", key: `day-${dayOf(row.at)}`, at: row.at });
+    // Days only go on. What waits or has failed since yesterday stands below what was stored today, and clocks differ: a
+    // day that came again would take the place of the first one, and the messages of that would be gone.
+    if (dayOf(row.at) > day) {
+      day = dayOf(row.at);
+      rows.push({ kind: "day", key: `day-${day}`, at: row.at });
     }
     const split = divider !== 0 && row.seq === divider;
     if (split) rows.push({ kind: "divider", key: "divider", count: unread });
