@@ -128,10 +128,7 @@ class Tree:
                 child = self._children[spec.name] = Child(spec, self._around)
                 async with self._alone(child):
                     await self._start_one(child)
-        surplus = [child for child in running if _number(child.name) > copies]
-        await asyncio.gather(*(self._stop_one(child) for child in surplus))
-        for child in surplus:
-            self._children.pop(child.name).close()
+        await asyncio.gather(*(self._remove_one(child) for child in running if _number(child.name) > copies))
 
     def reap(self) -> None:
         """Collect every ended process, also orphans below us. For SIGCHLD, which may stand for several ends."""
@@ -171,6 +168,16 @@ class Tree:
     async def _stop_one(self, child: Child) -> None:
         async with self._alone(child):
             await child.stop(child.spec.stop_timeout)
+
+    async def _remove_one(self, child: Child) -> None:
+        # Refused when somebody else has removed it meanwhile, which is as well.
+        with contextlib.suppress(RefusedError):
+            async with self._alone(child):
+                await child.stop(child.spec.stop_timeout)
+                # Before anybody else has it alone: a start or a roll that waits here would bring it back, and nobody
+                # would look after it. One that cannot be ended, not even with SIGKILL, stays and is looked after.
+                if child.pid is None:
+                    self._children.pop(child.name).close()
 
     @contextlib.asynccontextmanager
     async def _alone(self, child: Child) -> AsyncIterator[None]:

@@ -165,6 +165,31 @@ async def test_nothing_starts_while_all_stops(make: Maker, tmp_path: Path) -> No
     assert states(tree) == {"one": "stopped"}
 
 
+async def test_a_copy_that_is_taken_away_is_not_brought_back_by_who_waits_for_it(make: Maker, tmp_path: Path) -> None:
+    deaf = tmp_path / "deaf"
+    tree = make(sh("front.1", "sleep 60"), sh("front.2", f"trap '' TERM; touch {deaf}; sleep 60"))
+    await tree.start_all()
+    removed = tree.children[1]
+    await eventually(deaf.exists)
+    removing = asyncio.create_task(tree.scale("front", 1))
+    assert await removed.until(lambda: removed.state == "stopping", 2)
+    waiting = [asyncio.create_task(one) for one in (tree.start("front.2"), tree.restart("front.2"))]
+    asyncio.get_running_loop().call_soon(removed.kill)
+    refused = await asyncio.gather(*waiting, return_exceptions=True)
+    await removing
+    assert [getattr(one, "code", None) for one in refused] == ["unknown_actor", "unknown_actor"]
+    assert removed.pid is None
+    assert states(tree) == {"front.1": "running"}
+
+
+async def test_a_copy_that_two_take_away_goes_once(make: Maker) -> None:
+    tree = make(sh("front.1", "sleep 60"), sh("front.2", "sleep 60"))
+    await tree.start_all()
+    done = await asyncio.gather(tree.scale("front", 1), tree.scale("front", 1), return_exceptions=True)
+    assert not any(done)
+    assert states(tree) == {"front.1": "running"}
+
+
 async def test_what_a_child_leaves_behind_ends_with_it(make: Maker, tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     # A process of its own group, as a shell with job control makes them: still of the child's session.
