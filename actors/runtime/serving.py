@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import os
 import random
@@ -88,10 +87,13 @@ async def serve_owner(
         mailbox = Mailbox(actor, database, environment, vitals, senders, operator=operator, follows=follows)
 
         def renew() -> None:
+            # What was in the mailbox may be gone, confirmed though it was, because it was deleted before this
+            # connection read it, the first one too; only those whose commands they are can send them again.
             outlet.renew(environment.new_id())
+            # At once: fronts have taken the silence for an end. Not sooner, or they would hear of two beginnings.
             vitals.beat_soon()
 
-        subscriptions = _and_renew(_and_beat(mailbox.subscriptions(), vitals), renew)
+        subscriptions = replace(mailbox.subscriptions(), on_reading=renew)
         broker = _broker(environment, actor.name, actor.name, subscriptions)
         outlet = Outlet(broker, settings.broker, actor.name, environment.new_id(), vitals.degraded)
 
@@ -194,33 +196,6 @@ async def serve_front(build: Callable[[PostRoom], Front], environment: Environme
     finally:
         await _cancel(tasks)
         notifier.close()
-
-
-def _and_beat(subscriptions: Subscriptions, vitals: Vitals) -> Subscriptions:
-    """Beat as soon as the fronts can hear it: they have taken the silence for an end."""
-    begin = subscriptions.on_up
-
-    def on_up(life: int) -> None:
-        if begin:
-            begin(life)
-        vitals.beat_soon()
-
-    return replace(subscriptions, on_up=on_up)
-
-
-def _and_renew(subscriptions: Subscriptions, renew: Callable[[], None]) -> Subscriptions:
-    """Call `renew` when a connection after the first one reads the mailbox.
-
-    What was in it may be gone, confirmed though it was, because the mailbox was deleted meanwhile; only those whose
-    commands they are can send them again.
-    """
-    lives = itertools.count()
-
-    def on_reading() -> None:
-        if next(lives):
-            renew()
-
-    return replace(subscriptions, on_reading=on_reading)
 
 
 def _broker(environment: Environment, instance: str, actor: str, subscriptions: Subscriptions) -> AmqpBroker:

@@ -1,13 +1,20 @@
 """The ends of a process: nothing is left open, and what failed is told."""
 
 import asyncio
-from itertools import pairwise
+from collections.abc import Callable
+from itertools import groupby, pairwise
+from types import SimpleNamespace
 
 import pytest
 
+from actors.runtime import serving
 from actors.runtime.serving import _cancel, _first_end, _opened, _unless_stopped
 from actors.runtime.vitals import Notifier, Vitals
-from tests.support.virtual_time import run_virtually
+from protocols.mail import Beat, decode_front_mail
+from tests.support.memory_house import CONFIGURATION, QUEUE
+from tests.support.memory_mail import MemoryBroker, MemoryDatabase
+from tests.support.tally import Tally
+from tests.support.virtual_time import run_virtually, virtual_environment
 
 
 async def wait_for_ever() -> None:
@@ -110,5 +117,48 @@ def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
         await asyncio.sleep(1)
         await _cancel([task])
         assert lost == 3
+
+    run_virtually(test())
+
+
+class Lingering(MemoryBroker):
+    """Takes its time from each connection to the reading of the mailbox, and loses each after some time."""
+
+    async def run(self) -> None:
+        while True:
+            self.connect()
+            await asyncio.sleep(10)
+            assert self.subscriptions.on_reading is not None
+            self.subscriptions.on_reading()
+            await asyncio.sleep(10)
+            self.cut()
+
+
+def test_whoever_reads_a_mailbox_has_what_was_told_before_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        broker = Lingering(mailbox=QUEUE)
+        database = MemoryDatabase()
+
+        async def close() -> None:
+            database.close()
+
+        async def opened() -> SimpleNamespace:
+            return SimpleNamespace(run=database.run, read=database.run, close=close)
+
+        def connected(*args: object) -> MemoryBroker:
+            broker.subscriptions = args[-1]  # type: ignore[assignment]
+            return broker
+
+        stops: list[Callable[[], None]] = []
+        monkeypatch.setattr(serving, "_broker", connected)
+        monkeypatch.setattr(serving, "on_stop", stops.append)
+        environment = virtual_environment(CONFIGURATION)
+        serves = asyncio.create_task(serving.serve_owner(Tally(environment), opened, environment))
+        await asyncio.sleep(39)
+        stops[0]()
+        await serves
+        beats = [mail for mail in (decode_front_mail(one.body) for one in broker.taken) if isinstance(mail, Beat)]
+        # Before the first reading; from then on; from the second one on.
+        assert len([name for name, _ in groupby(beat.incarnation for beat in beats)]) == 3
 
     run_virtually(test())
