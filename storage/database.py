@@ -176,12 +176,13 @@ class Database(_Connection[U]):
 
 
 class Reader(Generic[U]):
-    """Another actor's database, read-only. Opened at the first read, and again after it could not be used."""
+    """Another actor's database, read-only. Opened at the first read, and again when it was damaged or replaced."""
 
     def __init__(self, schema: Schema[U], databases: Path) -> None:
         self._schema = schema
         self._file = databases / f"{schema.name}.db"
         self._opened: _Connection[U] | None = None
+        self._inode: int | None = None
         self._opening = asyncio.Lock()
 
     async def read(self, work: Callable[[U], Result]) -> Result:
@@ -190,25 +191,40 @@ class Reader(Generic[U]):
         Raises Refusal("unavailable") when the file is missing, damaged or of another version, or cannot be read now.
         """
         async with self._opening:
+            # A file restored from a backup takes the name, while our connection would read the old one for ever.
+            if self._opened is not None and self._named() != self._inode:
+                await self.close()
             if self._opened is None:
+                self._inode = self._named()
                 self._opened = await self._open()
+            opened = self._opened
         try:
-            return await self._opened._transaction("BEGIN", work)  # noqa: SLF001  (the same module)
+            return await opened._transaction("BEGIN", work)  # noqa: SLF001  (the same module)
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                if self._opened is opened:
+                    # What it has mapped may belong to files that are not there any more.
+                    await self.close()
                 # Of a reader it is somebody else's trouble: what else its callers show must not end with it.
                 raise Refusal("unavailable", f"The database {self._file.name} is damaged: {error}") from error
             raise
 
     async def close(self) -> None:
-        if self._opened is not None:
-            await self._opened._close()  # noqa: SLF001  (the same module)
-            self._opened = None
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened._close()  # noqa: SLF001  (the same module)
+
+    def _named(self) -> int | None:
+        """What has the file's name now: its inode, or None."""
+        try:
+            return self._file.stat().st_ino
+        except OSError:
+            return None
 
     async def _open(self) -> _Connection[U]:
         unavailable = Refusal("unavailable", f"The database {self._file.name} is not there yet.")
         # A connection that fails to open ends its thread, which may report to a loop that is closed by then.
-        if not os.path.exists(self._file):  # noqa: ASYNC240, PTH110  (a look at the cache of names)
+        if self._inode is None:
             raise unavailable
         try:
             connection = await aiosqlite.connect(read_only_uri(self._file), uri=True, isolation_level=None)

@@ -1,5 +1,6 @@
 """Which of SQLite's errors may be tried again, and which are a fault of ours."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -61,6 +62,38 @@ async def test_a_damaged_database_is_unavailable_to_its_readers(tmp_path: Path) 
         with pytest.raises(Refusal) as caught:
             await reader.read(lambda tx: tx.connection.execute("SELECT * FROM side ORDER BY 1").fetchall())
         assert caught.value.code == "unavailable"
+        file.unlink()
+        await (await Database.open(CONTACTS, tmp_path)).close()
+        assert await reader.read(lambda tx: tx.connection.execute("SELECT * FROM side ORDER BY 1").fetchall()) == []
+    finally:
+        await reader.close()
+
+
+async def test_a_reader_follows_the_name_when_the_file_is_replaced(tmp_path: Path) -> None:
+    """As by a backup that is restored while its owner alone is stopped."""
+
+    async def left(changes: int) -> str:
+        database = await Database.open(CONTACTS, tmp_path)
+        await database.run(lambda tx: tx.journal.next_change(changes))
+        epoch = await database.read(lambda tx: tx.journal.epoch())
+        await database.close()
+        return epoch
+
+    def look(tx: ContactsUnit) -> tuple[str, int]:
+        return tx.journal.epoch(), tx.journal.change()
+
+    file, saved = tmp_path / "contacts.db", tmp_path / "saved"
+    reader = Reader(CONTACTS, tmp_path)
+    try:
+        first = await left(3)
+        assert await reader.read(look) == (first, 3)
+        file.rename(saved)
+        with pytest.raises(Refusal):
+            await reader.read(look)
+        second = await left(5)
+        assert await asyncio.gather(*(reader.read(look) for _ in range(5))) == [(second, 5)] * 5
+        saved.rename(file)
+        assert await asyncio.gather(*(reader.read(look) for _ in range(5))) == [(first, 3)] * 5
     finally:
         await reader.close()
 
