@@ -60,9 +60,9 @@ CARD = """async ([told, own, local, down]) => {
     const {Transfers} = await import("/core/transfers.js");
     const {cardOf} = await import("/core/cards.js");
     const all = new Transfers();
-    all.take({id: "a", size: 100, ...told}, 0);
+    if (told) all.take({id: "a", size: 100, ...told}, 0);
     const upload = local && {sent: 0, speed: 0, eta: null, reason: "", ...local};
-    const card = cardOf({own, transfer: all.of("a"), local: upload, down});
+    const card = cardOf({own, transfer: told ? all.of("a") : all.none, local: upload, down});
     return [card.state, card.why, card.offset, card.acts.join(" ")];
 }"""
 
@@ -70,13 +70,14 @@ OPEN = {"state": "open", "offset": 40}
 
 
 class Case(NamedTuple):
-    """What the server told of a transfer, and the card's state, reason, offset and acts.
+    """What the server told of a transfer (None: its message does not know its id), and the card's state, reason,
+    offset and acts.
 
     `own`: this person sends it, from this device when `local` tells how its upload is. `down`: file_chunker is.
     """
 
     name: str
-    told: dict[str, Any]
+    told: dict[str, Any] | None
     shown: list[Any]
     own: bool = False
     local: dict[str, Any] | None = None
@@ -84,6 +85,7 @@ class Case(NamedTuple):
 
 
 UPLOADING = {"state": "uploading", "sent": 60}
+WHOLE = {"state": "ready", "sent": 100}
 CASES = [
     Case("nobody has said anything", {}, ["unknown", "", 0, "download"]),
     Case("it has not begun", {"state": "open", "offset": 0}, ["waiting", "sender", 0, "download cancel"]),
@@ -97,6 +99,7 @@ CASES = [
     Case("forgotten", {"state": "expired", "offset": 4}, ["expired", "", 4, ""], own=True),
     Case("sent by another device", OPEN, ["paused", "elsewhere", 40, "cancel"], own=True),
     Case("sent here", OPEN, ["uploading", "", 60, "pause cancel"], own=True, local=UPLOADING),
+    Case("whole before its message knows its address", None, ["verifying", "", 100, "cancel"], own=True, local=WHOLE),
     Case("settled there first", {"state": "cancelled"}, ["cancelled", "", 0, ""], own=True, local=UPLOADING),
     Case(
         "the upload of somebody else is none of ours",

@@ -26,6 +26,8 @@ function sending({ state, reason, sent, speed, eta }, transfer) {
     failed: ["retry"],
   };
   const offset = Math.max(sent, transfer.offset);
+  // The upload is told its file's id before the message is: what has no address yet is not here yet.
+  if (state === "ready" && !transfer.id) state = "verifying";
   return { state, why: reason, offset, speed, eta, verified: transfer.verified, acts: acts[state] ?? [] };
 }
 
