@@ -70,10 +70,9 @@ OPEN = {"state": "open", "offset": 40}
 
 
 class Case(NamedTuple):
-    """What the server told of a transfer (None: its message does not know its id), and the card's state, reason,
-    offset and acts.
+    """What the server told of a transfer, and the card's state, reason, offset and acts.
 
-    `own`: this person sends it, from this device when `local` tells how its upload is. `down`: file_chunker is.
+    `told` is None while the message does not know its file's id. `own`: this person sends it, from this device when `local` tells how its upload is. `down`: file_chunker is.
     """
 
     name: str
