@@ -72,7 +72,8 @@ OPEN = {"state": "open", "offset": 40}
 class Case(NamedTuple):
     """What the server told of a transfer, and the card's state, reason, offset and acts.
 
-    `told` is None while the message does not know its file's id. `own`: this person sends it, from this device when `local` tells how its upload is. `down`: file_chunker is.
+    `told` is None while the message does not know its file's id. `own`: this person sends it, from this device when
+    `local` tells how its upload is. `down`: file_chunker is.
     """
 
     name: str
