@@ -214,6 +214,11 @@ class Reader(Generic[U]):
         if opened is not None:
             await opened._close()  # noqa: SLF001  (the same module)
 
+    @property
+    def missing(self) -> bool:
+        """Whether there is no such database: then nothing is in it, while of one that cannot be read nobody knows."""
+        return self._named() is None
+
     def _named(self) -> int | None:
         """What has the file's name now: its inode, or None."""
         try:

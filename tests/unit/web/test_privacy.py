@@ -135,15 +135,20 @@ async def test_who_left_is_forgotten_and_who_comes_during_a_look_is_not(
         await reader.close()
 
 
-async def test_what_is_known_holds_while_it_cannot_be_read(
+async def test_what_is_known_holds_while_it_cannot_be_read_and_who_comes_then_hides(
     database: Database[NotifierUnit], reader: Reader[NotifierUnit]
 ) -> None:
     await database.run(lambda tx: tx.wishes.prefer(ANN, HIDING))
     privacy = Privacy(reader)
     await privacy.enter(ANN)
+    await database.run(lambda tx: tx.wishes.prefer(CAT, Preferences()))
+    await privacy.enter(CAT)
     await reader.close()
     await database.run(lambda tx: tx.connection.execute("INSERT INTO migration VALUES ('notifier/9999')").rowcount)
     with pytest.raises(Refusal):
-        await privacy.look({ANN})
+        await privacy.look({ANN, CAT})
     await privacy.enter(BOB)
-    assert (privacy.hides(ANN), privacy.hides(BOB)) == (True, False)
+    assert [privacy.hides(person) for person in (ANN, BOB, CAT)] == [True, True, False]
+    await database.run(lambda tx: tx.connection.execute("DELETE FROM migration WHERE name = 'notifier/9999'").rowcount)
+    await privacy.look({ANN, BOB, CAT})
+    assert [privacy.hides(person) for person in (ANN, BOB, CAT)] == [True, False, False]
