@@ -117,8 +117,9 @@ class Presence:
 
     def _restore(self, tx: NotifierUnit) -> None:
         if not self._restored:
-            self._restored = True
             self._book.restore((kept.person, kept.state) for kept in tx.presences.not_offline())
+            # Not before it was read, or a disk that fails just then would leave them there for ever.
+            self._restored = True
 
     def _settle(self, tx: NotifierUnit, now: int) -> list[Effect]:
         """Keep what has changed, and tell of it."""

@@ -19,6 +19,8 @@ from settings import Paths
 from storage import Database
 from storage.auth import AUTH
 from storage.notifier import NOTIFIER, NotifierUnit
+from storage.notifier_presence import Presence as Kept
+from storage.notifier_presence import Presences
 from tests.support.chat import BLOCKED, CONTACT, relate
 from tests.support.node import installation
 from tests.support.people import ANN, BOB, CAT, DAN, make_people
@@ -166,6 +168,23 @@ async def test_a_restart_is_not_seen_by_those_who_stay_and_finds_those_who_left(
     assert desk.presence.settled()
     assert [frame["user"] for _, frame in await desk.wait(2, ann=[SEEN])] == [BOB, CAT]
     assert [await desk.state(who) for who in (ANN, BOB, CAT)] == ["online", "offline", "offline"]
+
+
+async def test_a_disk_that_fails_at_the_start_leaves_nobody_there_for_ever(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.say(ann=[SEEN])
+    desk.restart()
+
+    def fail(_: Presences) -> list[Kept]:
+        raise Lost
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Presences, "not_offline", fail)
+        with pytest.raises(Lost):
+            await desk.run(lambda tx: desk.presence.tick(tx, desk.wall))
+    await desk.wait(DEAF + 2, bob=[SEEN])
+    assert await desk.state(ANN) == "offline"
 
 
 async def test_a_crash_costs_a_minute_of_last_seen_at_most(desk: Desk) -> None:
