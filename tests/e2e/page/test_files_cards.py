@@ -206,6 +206,23 @@ def test_the_viewer_leads_through_the_pictures_and_back(stage: Stage) -> None:
     expect(opener).to_be_focused()
 
 
+def test_the_viewer_gives_one_picture_alone_the_same_room(stage: Stage) -> None:
+    page = stage.page
+    row = file("sea.png", "image/png", 900, width=64, height=48, state="ready", offset=900)
+    stage.blobs = {"f": ("image/png", picture(64, 48))}
+    stage.play([message(1, "p", file=row)])
+    for width in (500, 1280):
+        page.set_viewport_size({"width": width, "height": 700})
+        page.get_by_role("button", name="View sea.png").click()
+        viewer = page.get_by_role("dialog")
+        expect(viewer.get_by_role("img", name="sea.png")).to_be_visible()
+        box = viewer.locator(".viewer-stage").bounding_box()
+        assert box is not None
+        assert box["width"] == width
+        page.keyboard.press("Escape")
+        expect(viewer).to_have_count(0)
+
+
 def test_what_plays_goes_on_when_its_message_is_drawn_again(stage: Stage) -> None:
     page = stage.page
     stage.blobs = {"f": ("audio/wav", tone(20))}
