@@ -227,7 +227,8 @@ LATE_ROWS = """async () => {
     const messages = [row(1, "2026-03-01T10:00:00.000Z"), row(2, "2026-03-02T10:00:00.000Z"),
         row(3, "2026-03-01T22:59:00.000Z"), row(4, "2026-03-02T11:00:00.000Z")];
     const entry = {kind: "send", client_id: "z", at: "2026-03-01T20:00:00.000Z", body: "b", state: "failed"};
-    const rows = rowsOf({messages, pending: [pendingRow(entry, "me")], me: "me", fate: () => "", divider: 0, unread: 0});
+    const pending = [pendingRow(entry, "me")];
+    const rows = rowsOf({messages, pending, me: "me", fate: () => "", divider: 0, unread: 0});
     return rows.map(r => r.kind === "day" ? r.key : r.key.replace("seq-", ""));
 }"""
 

@@ -8,6 +8,7 @@ import { Connection } from "./io/socket.js";
 const GAP_WAIT_MS = 400;
 const DELIVERED_WAIT_MS = 150;
 const LISTS_WAIT_MS = 50;
+const LISTS_AGAIN_MS = 3_000;
 // Frames held back during a sync; those beyond are applied at once, and the versions put right what they outran.
 const HELD_FRAMES = 1_000;
 const SYNC_AGAIN_MS = 3_000;
@@ -30,6 +31,10 @@ export class Client {
     this.outbox = new Outbox();
     this.token = null;
     this.held = null;
+    this.syncing = null;
+    this.behind = false;
+    this.listsAsked = 0;
+    this.listsTaken = 0;
     this.pushes = 0;
     this.loading = new Map();
     this.gaps = new Map();
@@ -65,22 +70,33 @@ export class Client {
 
   // Lists and history
 
-  /** Everything that is not in the sync stream. Repeated on every hello; the first answer's token starts the sync. */
+  /**
+   * Everything that is not in the sync stream. Repeated on every hello; the first answer's token starts the sync. Of two
+   * answers that cross the younger holds, and what was pushed about somebody while an answer travelled is younger than it.
+   */
   async loadLists() {
+    const turn = (this.listsAsked += 1);
+    const { moves } = this.store;
     const [list, contacts, requests] = await Promise.allSettled([
       this.api.get("/conversations"),
       this.api.get("/contacts"),
       this.api.get("/contacts/requests"),
     ]);
+    const whole = [list, contacts, requests].every(({ status }) => status === "fulfilled");
+    if (turn < this.listsTaken) return;
+    if (whole) this.listsTaken = turn;
+    const fresh = moves === this.store.moves;
     if (list.status === "fulfilled") {
-      this.store.conversationList(list.value.conversations);
+      this.store.conversationList(list.value.conversations, fresh);
       if (this.token === null) {
         this.token = list.value.sync;
         if (this.connection.up) this.sync();
       }
     }
-    if (contacts.status === "fulfilled") this.store.contactList(contacts.value);
-    if (requests.status === "fulfilled") this.store.requestList(requests.value);
+    if (fresh && contacts.status === "fulfilled") this.store.contactList(contacts.value);
+    if (fresh && requests.status === "fulfilled") this.store.requestList(requests.value);
+    if (!whole) this.listsLater();
+    else if (!fresh) this.listsSoon();
     this.on.lists(list.status === "fulfilled");
   }
 
@@ -90,6 +106,14 @@ export class Client {
       this.listsTimer = null;
       this.loadLists();
     }, LISTS_WAIT_MS);
+  }
+
+  /** Some of it was not answered. Where the connection is lost as well, the next hello asks again, but for the first start. */
+  listsLater() {
+    clearTimeout(this.laterTimer);
+    this.laterTimer = setTimeout(() => {
+      if (!this.api.over && (this.connection.up || !this.store.loaded)) this.loadLists();
+    }, LISTS_AGAIN_MS * (1 + Math.random()));
   }
 
   /** Older messages of a conversation; one request at a time. Resolves with whether something came. */
@@ -106,6 +130,8 @@ export class Client {
     if (!log || log.complete) return false;
     const before = log.rows.size > 0 ? `before=${log.lo}&` : "";
     const page = await this.api.get(`/conversations/${id}/messages?${before}limit=${Math.min(limit, PAGE_MOST)}`);
+    // Begun afresh meanwhile: a page of what was before would stand in for the newest one.
+    if (this.store.get(id)?.log !== log) return this.loadOlder(id, limit);
     this.store.history(id, page.messages, page.more);
     return true;
   }
@@ -156,9 +182,25 @@ export class Client {
     this.adopt();
   }
 
-  /** Reads on from the token. What is pushed meanwhile is held back, so that changes apply in order. */
-  async sync() {
-    if (this.token === null || this.held) return;
+  /** Reads on from the token. Whoever asks for it meanwhile may have missed what came after the last page was read. */
+  sync() {
+    if (this.token === null) return Promise.resolve();
+    this.behind = this.syncing !== null;
+    this.syncing ??= this.readOn().finally(() => {
+      this.syncing = null;
+    });
+    return this.syncing;
+  }
+
+  async readOn() {
+    do {
+      this.behind = false;
+      await this.readPages();
+    } while (this.behind);
+  }
+
+  /** What is pushed meanwhile is held back, so that changes apply in order. */
+  async readPages() {
     this.held = [];
     let refusal = null;
     try {
@@ -176,7 +218,7 @@ export class Client {
     }
     const held = this.held;
     this.held = null;
-    for (const frame of held) this.push(frame);
+    for (const frame of held) this.take(frame);
     if (refusal?.code === "invalid") await this.startOver();
     else if (refusal) this.syncLater();
   }
@@ -209,9 +251,19 @@ export class Client {
   }
 
   frame(frame) {
+    if (this.held && this.held.length < HELD_FRAMES && this.mayWait(frame)) this.held.push(frame);
+    else this.take(frame);
+  }
+
+  /** A change of mine is made of the message as it is here, and the page that is being read may know more of it. */
+  mayWait({ type, id }) {
+    if (type === "ok") return (this.outbox.find(id)?.kind ?? "send") !== "send";
+    return type !== "error";
+  }
+
+  take(frame) {
     if (frame.type === "ok") this.stored(frame);
     else if (frame.type === "error") this.refused(frame);
-    else if (this.held && this.held.length < HELD_FRAMES) this.held.push(frame);
     else this.push(frame);
   }
 

@@ -265,13 +265,6 @@ class Page {
     if (good) this.notifier.announcer.listsAreHere();
     this.list.render();
     if (this.view instanceof Chat) this.view.update();
-    if (!good && !this.store.loaded) this.retryLists();
-  }
-
-  /** First start without an answer: once the connection is there, the lists are tried again. */
-  retryLists() {
-    clearTimeout(this.listsTimer);
-    this.listsTimer = setTimeout(() => this.client.loadLists(), 3_000);
   }
 
   drawRail() {

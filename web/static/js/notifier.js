@@ -205,8 +205,12 @@ export class Notifier {
   // Preferences and mutes
 
   async readWishes() {
+    const turn = (this.wishTurn = (this.wishTurn ?? 0) + 1);
+    this.store.wishes.asking();
     try {
-      this.store.wishes.all(await this.client.api.get("/me/preferences"));
+      const answer = await this.client.api.get("/me/preferences");
+      if (turn !== this.wishTurn) return;
+      this.store.wishes.all(answer);
       this.mutesLapse();
     } catch {
       // As with notices.

@@ -30,9 +30,8 @@ export class Conversation {
   }
 
   /** The server's row for the list. Never moves anything back: what was pushed meanwhile may be newer. */
-  merge(item) {
-    this.peer = item.peer;
-    this.relation = item.relation;
+  merge(item, fresh = true) {
+    if (fresh) Object.assign(this, { peer: item.peer, relation: item.relation });
     this.since ??= "";
     if (item.version >= this.version && item.seq >= this.seq) {
       this.unreadBase = item.unread;
@@ -224,6 +223,13 @@ export class Log {
     this.lo = Math.min(this.lo, row.seq);
     this.hi = Math.max(this.hi, row.seq);
     return true;
+  }
+
+  /** Before there is a page to lay them over: what has arrived, ascending. */
+  get arrived() {
+    const newest = new Map();
+    for (const row of this.early) if (!(newest.get(row.seq)?.version > row.version)) newest.set(row.seq, row);
+    return [...newest.values()].sort((one, other) => one.seq - other.seq);
   }
 
   find(messageId) {

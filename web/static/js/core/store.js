@@ -24,6 +24,8 @@ export class Store {
     this.wishes = new Wishes();
     this.transfers = new Transfers();
     this.loaded = false;
+    // How often it was told what somebody is to me: an answer that was asked for before the last time is older than that.
+    this.moves = 0;
     this.listeners = new Set();
   }
 
@@ -54,10 +56,11 @@ export class Store {
     return sum;
   }
 
-  conversationList(items) {
+  /** GET /conversations. Unless `fresh`, what is known of people is younger. */
+  conversationList(items, fresh = true) {
     for (const item of items) {
       const known = this.conversations.get(item.id);
-      if (known) known.merge(item);
+      if (known) known.merge(item, fresh);
       else this.conversations.set(item.id, new Conversation(item, this.me.id));
       this.tell("log", item.id);
     }
@@ -156,6 +159,7 @@ export class Store {
 
   /** What somebody is to me has changed. Returns whether the conversation is one the list does not have yet. */
   contact({ user, relation, conversation, request, at }) {
+    this.moves += 1;
     this.relations.set(user.id, relation);
     for (const map of [this.contacts, this.blocked, this.incoming, this.outgoing]) map.delete(user.id);
     const moment = at ?? new Date().toISOString();

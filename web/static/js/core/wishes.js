@@ -4,21 +4,30 @@ export class Wishes {
   constructor() {
     this.preferences = null;
     this.mutes = new Map();
+    this.asking();
+  }
+
+  /** They are being read: what is told from here on is newer than the answer. */
+  asking() {
+    this.told = { preferences: null, mutes: new Map() };
   }
 
   /** GET /me/preferences. */
   all({ preferences, mutes }) {
-    this.preferences = preferences;
+    const newer = this.told;
+    this.preferences = newer.preferences ?? preferences;
     this.mutes.clear();
-    for (const mute of mutes) this.mute(mute);
+    for (const mute of [...mutes, ...newer.mutes.values()]) this.mute(mute);
   }
 
   /** A push, or the answer to a change; without `type` the fields are preferences. */
   prefer({ type, ...preferences }) {
     this.preferences = preferences;
+    this.told.preferences = preferences;
   }
 
   mute({ user, until = null, forever = false }) {
+    this.told.mutes.set(user, { user, until, forever });
     if (!until && !forever) this.mutes.delete(user);
     else this.mutes.set(user, forever ? Infinity : new Date(until).getTime());
   }

@@ -4,7 +4,8 @@ import { livingTabs } from "./disk.js";
 
 const WORKER = "/sw.js";
 const READY_MS = 5_000;
-const RESUME_MS = 300;
+// The browser may have to start its sound first.
+const RESUME_MS = 2_000;
 const TONES = [
   [659, 0],
   [880, 0.09],

@@ -77,13 +77,15 @@ export class Chat {
     timeline.loading = true;
     // The caller puts the element on the page first: without a layout there is no place to land at.
     await null;
-    const log = this.store.openLog(id);
+    // Asked for each time: it may be begun afresh meanwhile.
+    const log = () => this.store.openLog(id);
+    const reached = ({ complete, rows, lo }) => complete || (rows.size >= Math.min(PAGE, conversation.seq) && lo <= conversation.floor);
+    log();
     timeline.render();
     try {
-      const reached = () => log.complete || (log.rows.size >= Math.min(PAGE, conversation.seq) && log.lo <= conversation.floor);
       let first = true;
-      while (first ? log.rows.size < PAGE && !log.complete : conversation.unread > 0 && !reached()) {
-        if (log.rows.size > UNREAD_MOST) break;
+      while (first ? log().rows.size < PAGE && !log().complete : conversation.unread > 0 && !reached(log())) {
+        if (log().rows.size > UNREAD_MOST) break;
         const size = first ? Math.max(PAGE, Math.min(PAGE_MOST, conversation.unread + PAGE / 2)) : PAGE_MOST;
         first = false;
         await client.older(id, size);
@@ -94,6 +96,7 @@ export class Chat {
     }
     timeline.loading = false;
     if (this.closed) return;
+    log();
     timeline.open({ place: this.places.get(id) ?? null });
     if (this.wanted) this.show(this.wanted);
   }
@@ -292,7 +295,8 @@ export class Chat {
     }
     this.drawHead();
     this.composer.render();
-    if (this.timeline.ready) this.timeline.render();
+    // What is written while the history is still on its way is seen all the same.
+    if (this.timeline.ready || !this.conversation.log?.loaded) this.timeline.render();
   }
 
   filesChanged(ids) {

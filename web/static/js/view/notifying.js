@@ -49,10 +49,13 @@ export class NotifyingSettings {
     const { preferences } = this.store.wishes;
     for (const [name, one] of this.toggles) one.set(preferences ? preferences[name] : null);
     this.drawAllow();
-    if (!preferences || this.quietShown === JSON.stringify(preferences)) return;
-    this.quietShown = JSON.stringify(preferences);
-    this.from.value = preferences.quiet_from;
-    this.to.value = preferences.quiet_to;
+    if (!preferences) return;
+    // Only when they change themselves: somebody may be about to choose others.
+    const { quiet_from: from, quiet_to: to } = preferences;
+    if (this.quietShown === `${from} ${to}`) return;
+    this.quietShown = `${from} ${to}`;
+    this.from.value = from;
+    this.to.value = to;
   }
 
   /** What this browser itself says to notifications, where it stands in the way. */
@@ -149,8 +152,10 @@ export class NotifyingSettings {
   // Why
 
   async loadReasons() {
+    const turn = (this.asked = (this.asked ?? 0) + 1);
     try {
       const { decisions } = await this.notifier.client.api.get(`/notices/decisions?limit=${REASONS}`);
+      if (turn !== this.asked) return;
       const rows = decisions.map((one) => this.reason(one));
       this.why.replaceChildren(...(rows.length > 0 ? rows : [h("p.person.hint", {}, say("why.none"))]));
     } catch (error) {

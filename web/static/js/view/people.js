@@ -45,9 +45,12 @@ export class People {
       block: ["PUT", `/contacts/${user.id}/block`],
       unblock: ["DELETE", `/contacts/${user.id}/block`],
     }[act];
+    const before = store.relationOf(user.id);
     const answer = await client.command(method, path, body);
     const now = answer.contact ?? { ...answer.request, request: answer.request.id };
-    if (store.contact(now)) await client.loadLists();
+    // The other may have gone on while the answer was on its way, or was asked for a second time: a push told that.
+    const overtaken = ![before, now.relation].includes(store.relationOf(user.id));
+    if (overtaken || store.contact(now)) await client.loadLists();
     if (now.relation === "contact") this.openChat(user);
   }
 
@@ -114,9 +117,15 @@ export class PeoplePage {
 
   async look(text) {
     const turn = (this.asked += 1);
+    const { moves } = this.store;
     try {
       const { users } = await this.client.api.get(`/users?q=${encodeURIComponent(text)}`);
       if (turn !== this.asked) return;
+      // Older than what was pushed about somebody meanwhile.
+      if (moves !== this.store.moves) {
+        this.look(text);
+        return;
+      }
       for (const user of users) this.store.relations.set(user.id, user.relation);
       this.hits = users;
       this.chosen = users.length > 0 ? 0 : -1;

@@ -73,7 +73,8 @@ export class Timeline {
   rows() {
     const me = this.store.me.id;
     const waiting = this.client.outbox.of(this.conversation.id);
-    const messages = (this.log?.between(this.from, this.to) ?? []).map((row) => overlaid(row, waiting, me));
+    const stored = this.log?.loaded ? this.log.between(this.from, this.to) : (this.log?.arrived ?? []);
+    const messages = stored.map((row) => overlaid(row, waiting, me));
     const sends = this.to === Infinity ? waiting.filter((entry) => entry.kind === "send") : [];
     return rowsOf({
       messages,
