@@ -1,5 +1,6 @@
 """`python -m actors NAME`: run one actor, alone, against the broker that the settings name."""
 
+import gc
 import importlib
 import os
 import re
@@ -26,6 +27,8 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m actors NAME, where NAME is an actor such as router or front.1", file=sys.stderr)  # noqa: T201
         return USAGE
     instance = arguments[0]
+    # What is imported stays: looking at it again and again takes a fifth of a front's start.
+    gc.disable()
     try:
         settings = load()
         paths = Paths.of(settings)

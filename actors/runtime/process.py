@@ -48,6 +48,7 @@ def spare_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(10_000, 10, 5)
+    gc.enable()
 
 
 def on_stop(stop: Callable[[], None]) -> None:
