@@ -1,5 +1,6 @@
 """People with browsers before an installation, for tests that look at the page."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -8,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, WebSocketRoute
 
+from actors.runtime import Environment
+from actors.runtime.client import open_broker
 from settings import Paths, load
 from supervision.client import ask
 from supervision.control import Request
@@ -53,6 +57,18 @@ BACK = """() => {
     window.dispatchEvent(new Event("focus"));
 }"""
 
+# What is there for a moment only, may be gone between two looks from outside.
+NOTE = """selector => {
+    const noted = (window.noted ??= {})[selector] = [];
+    const look = () => {
+        for (const {textContent} of document.querySelectorAll(selector)) {
+            if (!noted.includes(textContent)) noted.push(textContent);
+        }
+    };
+    const all = {attributes: true, characterData: true, childList: true, subtree: true};
+    new MutationObserver(look).observe(document, all);
+}"""
+
 FAULTS = """() => {
     const shown = element => element.checkVisibility({visibilityProperty: true}) && element.offsetWidth > 0;
     const all = [...document.querySelectorAll("body *")].filter(shown);
@@ -76,10 +92,14 @@ def faults(page: Page) -> dict[str, list[str]]:
 
 @dataclass
 class House:
-    """A running installation as its people and its operator see it: `origin` is where it is served."""
+    """A running installation as its people and its operator see it: `origin` is where it is served.
+
+    `settings`: what it was started with beside its folder and port, PARLEY_<SECTION>__<KEY>.
+    """
 
     folder: Path
     port: int
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def origin(self) -> str:
@@ -88,7 +108,8 @@ class House:
     @property
     def environment(self) -> dict[str, str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
-        return {**clean, "PARLEY_DATA__DIR": str(self.folder), "PARLEY_WEB__PORT": str(self.port)}
+        own = {"PARLEY_DATA__DIR": str(self.folder), "PARLEY_WEB__PORT": str(self.port)}
+        return {**clean, **self.settings, **own}
 
     def ready(self) -> bool:
         """Whether every actor has been ready once."""
@@ -115,6 +136,18 @@ class House:
         paths = Paths.of(load(environ=self.environment))
         found = {one["name"]: one for one in ask(paths, Request("status"))["actors"]}
         return int(found[actor]["pid"] or 0) if found[actor]["state"] == "running" else 0
+
+    def mailbox(self, actor: str) -> int:
+        """How many envelopes wait there."""
+        settings = load(environ=self.environment)
+
+        async def count() -> int:
+            async with open_broker(Environment(settings, Paths.of(settings)), "cli") as broker:
+                return await broker.depth(actor)
+
+        # The browser's own loop runs in this thread.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(count())).result(30 * SCALE)
 
 
 class RefusedError(Exception):
@@ -222,6 +255,14 @@ class Person:
     def sees(self, text: str, within: float = 10.0) -> None:
         self.page.locator(".msg .body", has_text=text).first.wait_for(timeout=within * 1000 * SCALE)
 
+    def note(self, selector: str) -> None:
+        """From now on until the page is loaded anew, write down the text of whatever is there, be it for a moment."""
+        self.page.evaluate(NOTE, selector)
+
+    def noted(self, selector: str) -> list[str]:
+        found: list[str] = self.page.evaluate("selector => window.noted[selector]", selector)
+        return found
+
     def look_away(self, *, hidden: bool = False) -> None:
         """To another window, or (`hidden`) another tab, until the page is loaded anew or looked at again."""
         self.page.evaluate(AWAY, hidden)
@@ -242,6 +283,7 @@ class Wire:
     """
 
     def __init__(self, page: Page) -> None:
+        self.page = page
         self.cut = False
         self.lost: set[str] = set()
         self.sent: list[Any] = []
@@ -270,6 +312,8 @@ class Wire:
         self.way.close(code=code)
 
     def frames(self, kind: str) -> list[Any]:
+        # The driver takes on what the page did only while somebody waits for the page.
+        self.page.evaluate("1")
         return [frame for frame in self.sent if frame["type"] == kind]
 
 

@@ -142,6 +142,16 @@ ANNOUNCED = """async () => {
     seen.unmuted = wishes.mutedUntil("a", 0);
     wishes.prefer({type: "preferences", sound: false});
     seen.preferences = wishes.preferences;
+    wishes.asking();
+    wishes.prefer({type: "preferences", sound: true});
+    wishes.mute({user: "c", forever: true});
+    wishes.mute({user: "b"});
+    wishes.all({preferences: {sound: false}, mutes: [...mutes, {user: "d", forever: true}]});
+    const muted = (...users) => users.map(user => wishes.mutedUntil(user, 0) > 0);
+    seen.told_while_asking = [wishes.preferences.sound, ...muted("a", "b", "c", "d")];
+    wishes.asking();
+    wishes.all({preferences: {sound: false}, mutes: []});
+    seen.asked_again = [wishes.preferences.sound, ...muted("a", "c", "d")];
     return seen;
 }"""
 
@@ -159,3 +169,5 @@ def test_nothing_is_announced_twice_and_nothing_left_out(bench: Page) -> None:
     assert seen["next"] == [1000, 3000, 0]
     assert seen["unmuted"] == 0
     assert seen["preferences"] == {"sound": False}
+    assert seen["told_while_asking"] == [True, True, False, True, True]
+    assert seen["asked_again"] == [False, False, False, False]

@@ -1,16 +1,11 @@
 """What the page says when a message cannot be handled, when too much waits, and when nothing is carried at all."""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import expect
 
-from actors.runtime import Environment
-from actors.runtime.client import open_broker
 from drill.installation import running_installation
-from settings import Paths, load
 from tests.support.mortal_installation import MortalInstallation
 from tests.support.mortal_router import DEADLY
 from tests.support.real_page import House, Person
@@ -37,22 +32,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """An installation of this file's own: small mailboxes, and a router that some messages can kill."""
     folder = tmp_path_factory.mktemp("overload") / "data"
     with standing(running_installation(folder, MortalInstallation, **ENVIRONMENT)) as one:
-        house = House(folder, one.port)
+        house = House(folder, one.port, ENVIRONMENT)
         eventually_sync(house.ready, within=30)
         yield house
-
-
-def waiting_for_router(house: House) -> int:
-    """How many envelopes are in its mailbox."""
-    settings = load(environ={**house.environment, **ENVIRONMENT})
-
-    async def count() -> int:
-        async with open_broker(Environment(settings, Paths.of(settings)), "cli") as broker:
-            return await broker.depth("router")
-
-    # The browser's own loop runs in this thread.
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(count())).result(30 * SCALE)
 
 
 def all_told(writer: Person, reader: Person, count: int) -> None:
@@ -89,7 +71,7 @@ def test_too_much_for_a_mailbox_waits_on_the_page_and_in_words_and_arrives_in_or
         for line in lines:
             ada.write(line)
         expect(ada.page.locator(WAITING)).to_have_count(len(lines))
-        eventually_sync(lambda: waiting_for_router(house) == BOUND, within=20)
+        eventually_sync(lambda: house.mailbox("router") == BOUND, within=20)
         assert set(ada.states()) <= {"queued", "sent"}
         expect(strip).to_be_visible()
     finally:

@@ -1,12 +1,13 @@
 """What happens between Enter and the tick, on the page of whoever writes."""
 
 import re
+import statistics
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.real_page import Person, Wire
-from tests.support.waiting import SCALE
+from tests.support.waiting import SCALE, eventually_sync
 
 pytestmark = pytest.mark.e2e
 
@@ -25,17 +26,30 @@ ENTER = """async text => {
 }"""
 
 
+# How many messages wait on disk.
+KEPT = """() => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("parley", 1);
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+        const counting = opening.result.transaction("outbox").objectStore("outbox").count();
+        counting.onsuccess = () => { opening.result.close(); resolve(counting.result); };
+        counting.onerror = () => reject(counting.error);
+    };
+})"""
+
+
 def test_a_bubble_is_there_at_once_and_its_node_is_kept(pair: Pair) -> None:
     ada, _, conversation = pair
     ada.open(conversation)
     ada.connected()
     ada.write("warming up")
     expect(ada.page.locator(".msg.own[data-state=stored], .msg.own[data-state=delivered]")).to_have_count(1)
-    shown = ada.page.evaluate(ENTER, "straight away")
-    assert shown["took"] <= 50 * SCALE
-    assert shown["state"] in {"queued", "sent"}
-    expect(ada.page.locator(".msg.own").last).to_have_attribute("data-seq", "2")
-    assert ada.page.evaluate("window.bubble.isConnected && window.bubble.dataset.seq") == "2"
+    shown = [ada.page.evaluate(ENTER, f"straight away {number}") for number in range(5)]
+    # Any one of them may meet a processor that is busy with others.
+    assert statistics.median(one["took"] for one in shown) <= 50 * SCALE
+    assert {one["state"] for one in shown} <= {"queued", "sent"}
+    expect(ada.page.locator(".msg.own").last).to_have_attribute("data-seq", "6")
+    assert ada.page.evaluate("window.bubble.isConnected && window.bubble.dataset.seq") == "6"
 
 
 def test_enter_sends_but_not_while_composing_nor_nothing(pair: Pair) -> None:
@@ -78,6 +92,8 @@ def test_what_is_not_answered_survives_a_reload_in_order(pair: Pair) -> None:
     for text in ("one", "two", "three"):
         ada.write(text)
     expect(ada.page.locator(".msg.own .ticks[data-fate=sent]")).to_have_count(3)
+    # Shown at once; how long the disk takes is its own affair.
+    eventually_sync(lambda: ada.page.evaluate(KEPT) == 3)
     ada.page.reload()
     expect(ada.page.locator(".msg .body")).to_have_text(["one", "two", "three"])
     assert set(ada.states()) <= {"queued", "sent"}
@@ -94,7 +110,7 @@ def test_a_bubble_says_what_it_waits_for_after_ten_seconds(pair: Pair) -> None:
     ada.connected()
     wire.cut = True
     ada.write("is anybody there")
-    expect(ada.page.locator(".late-note")).to_have_text("Waiting for connection", timeout=15_000)
+    expect(ada.page.locator(".late-note")).to_have_text("Waiting for connection", timeout=15_000 * SCALE)
 
 
 def test_a_refused_message_says_why_and_offers_what_to_do(pair: Pair) -> None:
@@ -109,7 +125,7 @@ def test_a_refused_message_says_why_and_offers_what_to_do(pair: Pair) -> None:
     wire.cut = False
     wire.close(1013)
     failed = ada.page.locator(".msg[data-state=failed]")
-    expect(failed.locator(".failure")).to_contain_text("not in contact", timeout=15_000)
+    expect(failed.locator(".failure")).to_contain_text("not in contact", timeout=15_000 * SCALE)
     ada.page.reload()
     expect(failed.locator(".failure")).to_contain_text("not in contact")
     first = failed.get_attribute("data-client-id")
@@ -149,8 +165,9 @@ def test_editing_reacting_answering_and_deleting_show_on_both_sides(pair: Pair) 
     noor.page.click(".menu >> text=Reply")
     noor.write("gladly")
     expect(ada.page.locator(".msg", has_text="gladly").locator(".quote")).to_contain_text("see you at ten")
+    ada.note(".msg.flash .bubble > .body")
     ada.page.click(".quote")
-    expect(ada.page.locator(".msg", has_text="see you at ten").first).to_have_class(re.compile("flash"))
+    eventually_sync(lambda: ada.noted(".msg.flash .bubble > .body") == ["see you at ten"])
     ada.page.click(".chip")
     expect(noor.page.locator(".chip")).to_contain_text("2")
 
