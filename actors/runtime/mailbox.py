@@ -50,6 +50,10 @@ class _Undone(Exception):  # noqa: N818  (not an error: the mail stays where it 
     """The batch in hand is given up: it stays in the mailbox and will be delivered again."""
 
 
+class _Overdue(Exception):  # noqa: N818  (not an error: somebody has stopped waiting)
+    """For something of the batch in hand nobody waits any more, and it was not done yet."""
+
+
 class Mailbox(Generic[U]):
     """Reads one actor's mail until told to stop. `subscriptions` is what the broker is to call it with.
 
@@ -319,9 +323,12 @@ class Mailbox(Generic[U]):
             return results, tx.journal.change() if hinting else 0
 
         try:
-            results, self._change = await self._transact(whole, entries[0].delivery.life)
+            results, self._change = await self._transact(whole, entries[0].delivery.life, entries)
         except _Undone:
             raise
+        except _Overdue:
+            await self._commit(self._refuse_overdue(entries))
+            return
         except Exception as error:
             if len(entries) > 1:
                 log.exception("a batch of %d failed; doing its commands one at a time", len(entries))
@@ -359,8 +366,19 @@ class Mailbox(Generic[U]):
             await self._commit(batch)
         return batch
 
-    async def _transact(self, function: Callable[[U], T], life: int) -> T:
-        """Run it, and while something that it needs cannot be used, again: in place, so that order holds."""
+    def _refuse_overdue(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those that are to be done still. Who was told that something failed must not find it done later."""
+        now = self._environment.now()
+        for entry in entries:
+            if expired(entry.item, now):
+                entry.result = Result(error=ErrorBody("unavailable", TABLE["unavailable"].message))
+        return [entry for entry in entries if entry.result is None]
+
+    async def _transact(self, function: Callable[[U], T], life: int, entries: Sequence[Entry] = ()) -> T:
+        """Run it, and while something that it needs cannot be used, again: in place, so that order holds.
+
+        Raises _Overdue when nobody waits any more for one of `entries`, after a wait.
+        """
         delay = RETRY_BASE
         while True:
             try:
@@ -375,6 +393,9 @@ class Mailbox(Generic[U]):
                 delay = min(RETRY_CAP, delay * 2)
                 if self._stopping or not self._wanted(life):
                     raise _Undone from refusal
+                now = self._environment.now()
+                if any(expired(entry.item, now) for entry in entries):
+                    raise _Overdue from refusal
             else:
                 self._vitals.well()
                 return result

@@ -222,6 +222,28 @@ def test_what_nobody_waits_for_any_more_when_its_turn_comes_is_not_done() -> Non
     run_virtually(test())
 
 
+def test_what_nobody_waits_for_any_more_while_its_transaction_cannot_be_is_not_done() -> None:
+    async def test() -> None:
+        house = House()
+        house.refusing = True
+        now = int(asyncio.get_running_loop().time() * 1000)
+        house.put([house.item(Write(word="a")), house.item(Write(word="late"), expires=now + 2_000)])
+        house.put([house.item(Write(word="later"), expires=now + 3_000)])
+        house.told.pop("2")
+        house.told.pop("3")
+        await asyncio.sleep(10)
+        house.refusing = False
+        await house.ended()
+        assert house.database.unit.words() == ["a"]
+        assert [(one.correlation, one.error and one.error.code) for one in house.outcomes()] == [
+            ("1", None),
+            ("2", "unavailable"),
+        ]
+        assert not house.letters()
+
+    run_virtually(test())
+
+
 def test_a_handler_that_answers_too_few_is_a_fault_of_its_own_commands_only() -> None:
     async def test() -> None:
         house = House(Careless)
