@@ -34,8 +34,9 @@ MISSING = (
 
 # The broker's child is one process group with one fate: epmd (which tells rabbitmqctl where the node is) belongs to
 # the node and is killed with it. $PPID is compared because the supervisor may have died before setpriv took effect.
+# It works in its own folder, because Mnesia writes what it knows of a crash into the one where it works.
 _SCRIPT = """\
-[ "$PPID" = "$PARLEY_SUPERVISOR_PID" ] || exit 75
+[ "$PPID" = "$PARLEY_SUPERVISOR_PID" ] && cd "$HOME" || exit 75
 "$1" --pdeathsig KILL -- "$2" -address 127.0.0.1 -port "$ERL_EPMD_PORT" &
 exec "$3"
 """
@@ -56,6 +57,12 @@ _LOAD = (
     "||File<-filelib:wildcard(filename:join(Folder,[$*,$.,$b,$e,$a,$m]))])"
     f"||Application<-[{_APPLICATIONS}],Folder<-[code:lib_dir(Application,ebin)],is_list(Folder)])."
 )
+
+
+HANGING = 60
+"""Seconds, more than 10, after which a node whose machine does not turn is killed: by Erlang's own watchdog `heart`, a
+process beside it that it writes to. To beat, a node needs neither disk nor connection, so one that is only slow, or has
+raised an alarm, beats on. Whoever asked it by AMQP instead would leave a warning in its log each time."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -79,17 +86,15 @@ def program() -> Path | None:
 def spec(settings: Settings, paths: Paths, supervisor_pid: int) -> ChildSpec:
     """Write the node's files anew and say how to start it. Call it before each start, while the node is not running.
 
-    Raises SettingsError when RabbitMQ is not installed or data/broker cannot be written.
+    Raises SettingsError when RabbitMQ is not installed, and OSError when data/broker cannot be written: a disk that is
+    full now may have room at the next try.
     """
     server, setpriv, epmd = program(), shutil.which("setpriv"), shutil.which("epmd")
     if server is None or epmd is None:
         raise SettingsError("broker.url", MISSING)
     if setpriv is None:
         raise SettingsError("broker.url", "the private broker needs setpriv (package util-linux)")
-    try:
-        node = _write(settings, paths)
-    except OSError as error:
-        raise SettingsError("data.dir", f"{paths.broker} cannot be written: {error.strerror}") from error
+    node = _write(settings, paths)
     return ChildSpec(
         name=NAME,
         order=10,
@@ -105,6 +110,9 @@ def _write(settings: Settings, paths: Paths) -> Node:
     paths.make()
     for folder in (paths.broker, paths.broker / "mnesia"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # One of the last crash is enough: they are large, and a full disk makes many.
+    for core in paths.broker.glob("MnesiaCore.*"):
+        core.unlink(missing_ok=True)
     cookie = paths.broker / ".erlang.cookie"
     if not cookie.exists():
         create(cookie, secrets.token_hex(24))
@@ -127,12 +135,27 @@ def _write(settings: Settings, paths: Paths) -> Node:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Put a file of mode 0600 in place in one step: a reader sees the old text or the new one, never a part."""
+    """Put a file of mode 0600 in place in one step: a reader sees the old text or the new one, never a part.
+
+    One that has this text already is left alone, so that a full disk keeps nobody from starting. Raises OSError.
+    """
+    if _holds(path, text):
+        return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        # Or a power cut may leave the name with nothing behind it, and nobody knows any more which node's the data are.
+        os.fsync(descriptor)
     draft.replace(path)
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except FileNotFoundError:
+        return False
 
 
 def configuration(settings: Settings, paths: Paths, endpoint: Endpoint) -> str:
@@ -247,6 +270,9 @@ def _environment(paths: Paths, node: Node) -> dict[str, str]:
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(node.epmd_port),
         "ERL_CRASH_DUMP_SECONDS": "0",
+        "HEART_BEAT_TIMEOUT": str(HANGING),
+        # Without a command to run afterwards, it would leave the node that hangs alone.
+        "HEART_COMMAND": ":",
         "ERL_AFLAGS": f"-eval {_LOAD}",
         "RABBITMQ_NODENAME": node.name,
         "RABBITMQ_DIST_PORT": str(node.distribution_port),
@@ -258,5 +284,5 @@ def _environment(paths: Paths, node: Node) -> dict[str, str]:
         "RABBITMQ_LOG_BASE": str(base / "log"),
         "RABBITMQ_LOGS": "-",
         # Few schedulers that never spin: a chat's broker idles most of the time beside the actors it serves.
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +SDcpu 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-heart +S 2:2 +SDcpu 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
     }

@@ -50,7 +50,10 @@ class Child:
     """A supervised process. All methods belong to the event loop's thread, which must be the main one."""
 
     def __init__(self, spec: ChildSpec, around: Around, renew: Callable[[], ChildSpec] | None = None) -> None:
-        """`renew` yields the spec afresh before each start; it may raise SettingsError, which counts as exit 78."""
+        """`renew` yields the spec afresh before each start.
+
+        It may raise SettingsError, which counts as exit 78, and OSError, which counts as any other end.
+        """
         self.spec = spec
         self.state: State = "stopped"
         self.pid: int | None = None

@@ -60,7 +60,11 @@ def environment(run: Path) -> dict[str, str]:
 
 
 def plan(settings: Settings, paths: Paths) -> Plan:
-    """All children of an installation. Raises SettingsError when the private broker is wanted and not possible."""
+    """All children of an installation.
+
+    Raises SettingsError when the private broker is wanted and not possible, and OSError when its files cannot be
+    written.
+    """
     env = environment(paths.run)
     owners = [actor_spec(settings, name, 20 + number, env) for number, name in enumerate(OWNERS)]
     fronts = [actor_spec(settings, f"{FRONT}.{number}", 90, env) for number in range(1, settings.web.fronts + 1)]

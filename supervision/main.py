@@ -51,7 +51,10 @@ def run(
         web = listener.listen(settings)
     except listener.ListenError as error:
         raise StartError(str(error)) from error
-    plan = (make_plan or children.plan)(settings, paths)
+    try:
+        plan = (make_plan or children.plan)(settings, paths)
+    except OSError as error:
+        raise StartError(f"{error.filename or paths.data} cannot be written: {error.strerror}") from error
     _prepare_process()
     journal, console = open_journal(settings, paths, foreground)
     try:

@@ -1,6 +1,8 @@
 """The private node as it is configured: who gets in, what they may touch, and what it listens on."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import aiormq
@@ -9,8 +11,10 @@ from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused
 
 from settings import Paths, Settings
 from settings.endpoint import broker_url, endpoint_file
+from supervision import broker
 from tests.support.connections import listening_addresses
 from tests.support.node import Node, running_node
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -44,10 +48,16 @@ async def test_guest_and_wrong_passwords_stay_out(broker_node: tuple[Settings, P
             await asyncio.wait_for(aiormq.connect(f"amqp://{user}@{address}"), 5)
 
 
-async def test_mail_survives_kill_and_the_address_is_kept(tmp_path: Path) -> None:
+async def test_mail_survives_kill_and_freeze_and_the_address_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "HANGING", 11)
     with running_node(tmp_path) as node:
         before = endpoint_file(node.paths).read_bytes()
         await _leave_a_letter(node)
+        os.kill(node.pid, signal.SIGSTOP)
+        # By its own watchdog, which looks every five seconds.
+        await eventually(lambda: os.waitid(os.P_PID, node.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG), 20)
         node.kill()
         node.start()
         assert endpoint_file(node.paths).read_bytes() == before

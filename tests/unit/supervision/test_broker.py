@@ -1,8 +1,10 @@
 """What the private node is told, without starting one."""
 
 import base64
+import errno
 import hashlib
 import json
+import os
 import re
 import shlex
 import socket
@@ -43,6 +45,34 @@ def test_name_and_ports_are_kept_and_a_busy_port_is_changed(made: tuple[Settings
     assert f"127.0.0.1:{port_of(paths)}" in (paths.broker / "rabbitmq.conf").read_text()
     for key in ("RABBITMQ_NODENAME", "ERL_EPMD_PORT", "RABBITMQ_DIST_PORT"):
         assert second.env[key] == first.env[key]
+
+
+def test_a_full_disk_keeps_only_from_starting_what_has_to_be_written(
+    made: tuple[Settings, Paths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, paths = made
+    first = broker.spec(settings, paths, 1)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("supervision.broker.os.open", full)
+    assert broker.spec(settings, paths, 1) == first
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", port_of(paths)))
+        stranger.listen()
+        # No SettingsError: that would keep the node down when there is room again.
+        with pytest.raises(OSError, match="No space left"):
+            broker.spec(settings, paths, 1)
+
+
+def test_what_mnesia_wrote_of_a_crash_is_kept_until_the_next_start(made: tuple[Settings, Paths]) -> None:
+    settings, paths = made
+    assert 'cd "$HOME"' in " ".join(broker.spec(settings, paths, 1).argv)
+    core = paths.broker / "MnesiaCore.parley-1@localhost_1_2_3"
+    core.touch()
+    assert broker.spec(settings, paths, 1).env["HOME"] == str(core.parent)
+    assert not core.exists()
 
 
 def test_what_the_virtual_machine_is_told_to_load_is_one_word(made: tuple[Settings, Paths]) -> None:

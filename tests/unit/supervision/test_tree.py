@@ -1,6 +1,7 @@
 """The tree over small real processes, without signals from outside: order, types, faults of the start itself."""
 
 import asyncio
+import errno
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -116,6 +117,20 @@ async def test_a_spec_that_cannot_be_renewed_waits_for_somebody(make: Maker) -> 
     assert tree.children[0].last_exit == "could not start: broker.url: RabbitMQ is not installed"
     await tree.start("broker")
     assert states(tree) == {"broker": "running"}
+
+
+async def test_a_spec_that_finds_no_room_is_tried_again(make: Maker) -> None:
+    faults = [OSError(errno.ENOSPC, "No space left on device")]
+
+    def renew() -> ChildSpec:
+        if faults:
+            raise faults.pop()
+        return sh("broker", "sleep 60")
+
+    tree = make(sh("broker", "exit 1"), renew={"broker": renew})
+    await tree.start_all()
+    assert await tree.children[0].until(lambda: states(tree) == {"broker": "running"}, 2)
+    assert tree.children[0].last_exit == "could not start: No space left on device"
 
 
 async def test_the_start_by_hand_tells_of_failure(make: Maker) -> None:
