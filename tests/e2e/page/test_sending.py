@@ -172,6 +172,21 @@ def test_editing_reacting_answering_and_deleting_show_on_both_sides(pair: Pair) 
     expect(noor.page.locator(".chip")).to_contain_text("2")
 
 
+def test_what_was_deleted_a_moment_ago_is_not_edited(pair: Pair) -> None:
+    ada, _, conversation = pair
+    wire = Wire(ada.page)
+    ada.post(conversation, "see you at nine", "oops")
+    ada.open(conversation)
+    ada.connected()
+    wire.lost.add("delete")
+    menu_of(ada, "oops")
+    ada.page.click(".menu >> text=Delete")
+    ada.page.click("dialog .primary")
+    expect(ada.page.locator(".msg.deleted")).to_have_count(1)
+    ada.page.press(".composer textarea", "ArrowUp")
+    expect(ada.page.locator(".composer textarea")).to_have_value("see you at nine")
+
+
 def test_two_tabs_of_one_person_agree(pair: Pair) -> None:
     ada, _, conversation = pair
     ada.open(conversation)

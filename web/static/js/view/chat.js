@@ -1,5 +1,6 @@
 // A conversation: head, timeline and composer, and what can be done with a message.
 
+import { overlaid } from "../core/rows.js";
 import { say } from "../words.js";
 import { avatar, emptyState, h, icon, nameOf, tool } from "./dom.js";
 import { Composer } from "./composer.js";
@@ -221,13 +222,17 @@ export class Chat {
     this.client.enqueue({ kind, conversation: this.id, message_id: row.message_id, ...values });
   }
 
+  /** As it is shown: deleted or edited here, it may not be stored so yet. */
   editLast() {
     const me = this.store.me.id;
     const log = this.conversation.log;
+    const waiting = this.client.outbox.of(this.id);
     for (let seq = log?.hi ?? 0; seq >= (log?.lo ?? 1); seq -= 1) {
       const row = log.rows.get(seq);
-      if (row && row.sender === me && !row.deleted) {
-        this.composer.edit(row);
+      if (!row || row.sender !== me) continue;
+      const shown = overlaid(row, waiting, me);
+      if (!shown.deleted) {
+        this.composer.edit(shown);
         return;
       }
     }
