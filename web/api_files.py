@@ -175,7 +175,7 @@ ROUTES: Final = (
             "Content-Disposition": "Its name, and whether it may be shown.",
             "Repr-Digest": "SHA-256 of the whole file, once it is ready (RFC 9530).",
         },
-        errors=("gone", "range_unsatisfiable"),
+        errors=("gone", "range_unsatisfiable", "rate_limited"),
         summary="Download a file, also while it is still sent: then this waits for its bytes.",
         tag="files",
     ),

@@ -26,6 +26,13 @@ TAKEN_WITHIN: Final = 60.0
 LOOK: Final = 1.0
 """Most seconds between two looks at how far a file has come: news of it may be lost."""
 
+DOWNLOADS_MOST: Final = 32
+"""Of one person at a time, at one front: each has its bytes in memory, or looks once a second."""
+
+DOWNLOADS_WAITING: Final = 256
+SEAT_WITHIN: Final = 30.0
+"""Seconds in which one of them must end for the next one to begin."""
+
 PATIENCE: Final = 600.0
 """Seconds that an answer waits for a sender who has paused."""
 
@@ -87,7 +94,7 @@ async def send(
 ) -> web.StreamResponse:
     """Answer with the file, or the part of it that is asked for; `read` tells how its upload is now.
 
-    `attachment`: to be saved, whatever it is. Raises Refusal as Follower does.
+    `attachment`: to be saved, whatever it is. Raises Refusal as Follower does; "rate_limited" at DOWNLOADS_MOST.
     """
     request, tag = call.request, answers.etag(upload)
     if answers.matches(request.headers.get("If-None-Match"), tag):
@@ -101,6 +108,18 @@ async def send(
         return response
     if part.first == part.end:
         return web.Response(headers=answers.headers(upload, part, None, attachment=True))
+    async with call.services.downloads.of(call.me.user, SEAT_WITHIN):
+        return await _sent(call, upload, read, part, attachment=attachment)
+
+
+async def _sent(
+    call: Call[Any, Any],
+    upload: UploadState,
+    read: Callable[[], Awaitable[UploadState | None]],
+    part: answers.Part,
+    *,
+    attachment: bool,
+) -> web.StreamResponse:
     with call.services.news.of(upload.id) as news:
         watch = Watch(call.services, call.me)
         follower = Follower(upload, read, news, watch.look, call.services.environment.monotonic)

@@ -1,8 +1,12 @@
-"""How many pieces of files one front has on their way at a time, shared by the people who send them. No I/O."""
+"""How many pieces of files, and downloads, one front has on their way at a time, and whose turn it is. No I/O."""
 
 import asyncio
+import contextlib
 from collections import Counter, deque
+from collections.abc import AsyncIterator
 from typing import Final
+
+from protocols.errors import Refusal
 
 
 class Room:
@@ -61,3 +65,39 @@ class Room:
         waiting.remove(turn)
         if not waiting:
             del self._waiting[person]
+
+
+class Seats:
+    """`each`: downloads of one person at a time. `standing`: as many more wait for one of them to end."""
+
+    def __init__(self, each: int, standing: int) -> None:
+        self._each: Final = each
+        self._most: Final = each + standing
+        self._there: Counter[str] = Counter()
+        self._rooms: dict[str, Room] = {}
+
+    @contextlib.asynccontextmanager
+    async def of(self, person: str, within: float) -> AsyncIterator[None]:
+        """Have a seat. Raises Refusal("rate_limited") where even to wait is no room, or after so many seconds."""
+        if self._there[person] >= self._most:
+            raise _crowded()
+        self._there[person] += 1
+        room = self._rooms.setdefault(person, Room(self._each))
+        try:
+            try:
+                async with asyncio.timeout(within):
+                    await room.enter(person)
+            except TimeoutError as error:
+                raise _crowded() from error
+            try:
+                yield
+            finally:
+                room.leave(person)
+        finally:
+            self._there[person] -= 1
+            if not self._there[person]:
+                del self._there[person], self._rooms[person]
+
+
+def _crowded() -> Refusal:
+    return Refusal("rate_limited", "You have too many downloads under way.", retry_after=5)

@@ -29,8 +29,9 @@ from web.authentication import Authenticator
 from web.cookies import Cookies
 from web.counters import Counters
 from web.dispatch import failure
+from web.files_download import DOWNLOADS_MOST, DOWNLOADS_WAITING
 from web.files_news import FileNews
-from web.files_room import Room
+from web.files_room import Room, Seats
 from web.files_upload import PIECES_MOST
 from web.hub import Hub
 from web.limits import Limits
@@ -234,6 +235,7 @@ def make_services(environment: Environment, post: Post) -> Services:
         blobs=DirectoryBlobs(environment.paths.blobs),
         news=FileNews(),
         pieces=Room(PIECES_MOST),
+        downloads=Seats(DOWNLOADS_MOST, DOWNLOADS_WAITING),
         hub=hub,
         limits=Limits(settings.limits),
         cookies=cookies,

@@ -14,7 +14,7 @@ from web.authentication import Authenticator
 from web.cookies import Cookies
 from web.counters import Counters
 from web.files_news import FileNews
-from web.files_room import Room
+from web.files_room import Room, Seats
 from web.hub import Hub
 from web.limits import Limits
 from web.ops.desk import Desk
@@ -27,7 +27,8 @@ from web.security import Security
 class Services:
     """`auth` to `files` read the owners' databases, and `blobs` is only read from; what changes data goes by `post`.
 
-    `news` tells of files that come in; `pieces` bounds how many pieces of them are on their way at a time.
+    `news` tells of files that come in; `pieces` bounds how many pieces of them are on their way at a time, `downloads`
+    how many files are on their way out.
     """
 
     environment: Environment
@@ -40,6 +41,7 @@ class Services:
     blobs: Blobs
     news: FileNews
     pieces: Room
+    downloads: Seats
     hub: Hub
     limits: Limits
     cookies: Cookies
