@@ -40,7 +40,7 @@ def home(tmp_path: Path) -> Iterator[Installation]:
 
 
 def served_by(port: int) -> str:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as one:
+    with socket.create_connection(("127.0.0.1", port), timeout=5 * SCALE) as one:
         one.sendall(b"GET / HTTP/1.0\r\n\r\n")
         answer = b"".join(iter(lambda: one.recv(1000), b""))
     return answer.rpartition(b"\r\n")[2].decode()
@@ -56,7 +56,7 @@ def test_all_start_in_order_and_stop_in_reverse(home: Installation) -> None:
         assert actors["router"]["depth"] == 3
         assert actors["router"]["memory"] > 1 << 20
         supervisor.send_signal(signal.SIGTERM)
-        assert supervisor.wait(10) == 0
+        assert supervisor.wait(10 * SCALE) == 0
     lines = (home.paths.logs / "supervisor.log").read_text().splitlines()
     ready = [line.split()[2].strip(":") for line in lines if "ready after" in line]
     stopped = [line.split()[2].strip(":") for line in lines if "stopped (exit 0)" in line]
@@ -169,7 +169,7 @@ def test_killing_the_supervisor_leaves_nobody_and_the_next_one_starts(home: Inst
         with home.running() as supervisor:
             assert len(proc.marked(MARK, str(home.paths.run))) == len(NAMES)
             supervisor.kill()
-            supervisor.wait(5)
+            supervisor.wait(5 * SCALE)
             eventually_sync(lambda: not proc.marked(MARK, str(home.paths.run)), 1)
         (home.paths.logs / "supervisor.log").unlink()
     with home.running():
@@ -178,7 +178,7 @@ def test_killing_the_supervisor_leaves_nobody_and_the_next_one_starts(home: Inst
 
 def test_a_second_supervisor_says_who_has_the_data(home: Installation) -> None:
     with home.running() as supervisor:
-        second = home.run("up", within=20)
+        second = home.run("up", within=20 * SCALE)
         assert second.returncode == 1
         assert f"process {supervisor.pid}" in second.stderr
         assert second.stderr.count("\n") == 1
@@ -188,7 +188,7 @@ def test_a_port_in_use_is_one_sentence(home: Installation) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", home.port))
         other.listen()
-        refused = home.run("up", within=20)
+        refused = home.run("up", within=20 * SCALE)
     assert refused.returncode == 1
     assert f"port {home.port} on 127.0.0.1 is in use" in refused.stderr
     assert "PARLEY_WEB__PORT" in refused.stderr
@@ -204,7 +204,7 @@ def test_a_port_in_use_is_one_sentence(home: Installation) -> None:
 )
 def test_a_bad_setting_is_named(home: Installation, key: str, value: str, named: str) -> None:
     home.env[key] = value
-    refused = home.run("up", within=20)
+    refused = home.run("up", within=20 * SCALE)
     assert refused.returncode == 78
     assert named in refused.stderr
 
@@ -239,7 +239,7 @@ def test_a_second_signal_ends_everything_at_once(home: Installation) -> None:
         supervisor.send_signal(signal.SIGINT)
         eventually_sync(lambda: home.said("stopping all"), 2)
         supervisor.send_signal(signal.SIGINT)
-        assert supervisor.wait(30) == 0
+        assert supervisor.wait(30 * SCALE) == 0
 
 
 def test_an_orphan_below_a_child_is_reaped(home: Installation) -> None:

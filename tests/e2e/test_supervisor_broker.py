@@ -12,7 +12,7 @@ from supervision import broker, proc
 from supervision.spec import MARK
 from tests.e2e.test_supervisor import free_port
 from tests.support.fake_installation import Installation
-from tests.support.waiting import eventually_sync
+from tests.support.waiting import SCALE, eventually_sync
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 
@@ -42,7 +42,7 @@ def test_the_broker_is_killed_and_comes_back(home: Installation) -> None:
         assert after["broker"]["restarts"] == 1
         assert all(after[name]["pid"] == before[name]["pid"] for name in before if name != "broker")
         supervisor.send_signal(signal.SIGTERM)
-        assert supervisor.wait(20) == 0
+        assert supervisor.wait(20 * SCALE) == 0
     # It was asked to end, not killed, and it was the last.
     stopped = [
         line for line in home.paths.logs.joinpath("supervisor.log").read_text().splitlines() if "stopped (" in line
@@ -54,5 +54,5 @@ def test_killing_the_supervisor_takes_the_broker_along(home: Installation) -> No
     with home.running() as supervisor:
         assert len(proc.marked(MARK, str(home.paths.run))) >= 7
         supervisor.kill()
-        supervisor.wait(5)
+        supervisor.wait(5 * SCALE)
         eventually_sync(lambda: not proc.marked(MARK, str(home.paths.run)), 3)

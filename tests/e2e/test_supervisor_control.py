@@ -10,6 +10,7 @@ import pytest
 from supervision.control import LONGEST, socket_path
 from tests.e2e.test_supervisor import free_port
 from tests.support.fake_installation import Installation
+from tests.support.waiting import SCALE
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +25,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 def say(home: Installation, data: bytes, *, end: bool = False) -> dict[str, object]:
     with socket.socket(socket.AF_UNIX) as one:
-        one.settimeout(5)
+        one.settimeout(5 * SCALE)
         one.connect(str(socket_path(home.paths)))
         one.sendall(data)
         if end:

@@ -11,7 +11,7 @@ import pytest
 from settings.owners import OWNERS
 from tests.e2e.test_supervisor import free_port, served_by
 from tests.support.fake_installation import Installation
-from tests.support.waiting import eventually_sync
+from tests.support.waiting import SCALE, eventually_sync
 
 pytestmark = pytest.mark.e2e
 
@@ -33,7 +33,7 @@ class Visitors:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join(10)
+        self._thread.join(10 * SCALE)
 
     def _run(self) -> None:
         while not self._over.is_set():
@@ -82,5 +82,5 @@ def test_a_rolling_restart_and_scaling_are_not_noticed(home: Installation) -> No
 
 def test_the_listener_is_not_reachable_after_down(home: Installation) -> None:
     assert home.run("down").returncode == 0
-    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", home.port), timeout=2):
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", home.port), timeout=2 * SCALE):
         pass

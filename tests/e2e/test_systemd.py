@@ -40,7 +40,7 @@ def verify(folder: Path) -> str:
     names = [path.name.replace("@.", f"@{INSTANCES.get(path.name, '')}.") for path in sorted(folder.iterdir())]
     done = subprocess.run(  # noqa: S603  (looked up)
         [program, "verify", *(f"./{name}" for name in names)],
-        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=60 * SCALE, check=False,
     )  # fmt: skip
     return done.stderr + ("" if done.returncode == 0 else f"exit {done.returncode}")
 
@@ -142,7 +142,7 @@ def test_an_actor_runs_as_systemd_starts_it(tmp_path: Path, name: str) -> None:
         manager.hear("ready")
         manager.hear("alive")
         if name == "parley-front@.service":
-            with socket.create_connection(manager.listener.getsockname(), timeout=5) as one:
+            with socket.create_connection(manager.listener.getsockname(), timeout=5 * SCALE) as one:
                 one.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
                 assert b"200 OK" in one.recv(1000)
         os.kill(manager.pid, signal.SIGTERM)

@@ -14,13 +14,13 @@ from settings.endpoint import broker_url, endpoint_file
 from supervision import broker
 from tests.support.connections import listening_addresses
 from tests.support.node import Node, running_node
-from tests.support.waiting import eventually
+from tests.support.waiting import SCALE, eventually
 
 pytestmark = pytest.mark.integration
 
 
 async def _connect(settings: Settings, paths: Paths, user: str) -> aiormq.abc.AbstractConnection:
-    return await asyncio.wait_for(aiormq.connect(broker_url(settings, paths, user)), 5)
+    return await asyncio.wait_for(aiormq.connect(broker_url(settings, paths, user)), 5 * SCALE)
 
 
 async def test_each_actor_reaches_its_own_names_only(broker_node: tuple[Settings, Paths]) -> None:
@@ -30,7 +30,7 @@ async def test_each_actor_reaches_its_own_names_only(broker_node: tuple[Settings
         channel = await connection.channel()
         await channel.queue_declare("parley.test", auto_delete=True, exclusive=True)
         reply = await channel.queue_declare(exclusive=True)
-        confirmed = await channel.basic_publish(b"hello", routing_key="parley.test", mandatory=True, timeout=5)
+        confirmed = await channel.basic_publish(b"hello", routing_key="parley.test", mandatory=True, timeout=5 * SCALE)
         assert confirmed is not None
         assert reply.queue
         assert reply.queue.startswith("amq.gen-")
@@ -45,7 +45,7 @@ async def test_guest_and_wrong_passwords_stay_out(broker_node: tuple[Settings, P
     address = broker_url(settings, paths, "router").rpartition("@")[2]
     for user in ("guest:guest", "router:wrong"):
         with pytest.raises(AMQPConnectionError):
-            await asyncio.wait_for(aiormq.connect(f"amqp://{user}@{address}"), 5)
+            await asyncio.wait_for(aiormq.connect(f"amqp://{user}@{address}"), 5 * SCALE)
 
 
 async def test_mail_survives_kill_and_freeze_and_the_address_is_kept(
@@ -76,5 +76,5 @@ async def _leave_a_letter(node: Node) -> None:
     channel = await connection.channel()
     await channel.queue_declare("parley.letters", durable=True)
     properties = aiormq.spec.Basic.Properties(delivery_mode=2)
-    await channel.basic_publish(b"kept", routing_key="parley.letters", properties=properties, timeout=5)
+    await channel.basic_publish(b"kept", routing_key="parley.letters", properties=properties, timeout=5 * SCALE)
     await connection.close()

@@ -20,7 +20,7 @@ from settings import Paths, Settings
 from storage import Reader
 from tests.support.mailing import Recorder, ground, recording_front, running_owner
 from tests.support.tally import RAISING, SCHEMA, Write
-from tests.support.waiting import eventually
+from tests.support.waiting import SCALE, eventually
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +35,7 @@ def environment(tmp_path: Path, broker_node: tuple[Settings, Paths], monkeypatch
 @pytest.fixture
 async def front(environment: Environment) -> AsyncIterator[Recorder]:
     async with recording_front(environment) as recorder, running_owner(environment):
-        await recorder.post.ask("router", Write(word="first"), within=10)
+        await recorder.post.ask("router", Write(word="first"), within=10 * SCALE)
         yield recorder
 
 

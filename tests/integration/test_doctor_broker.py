@@ -10,6 +10,7 @@ from cli.doctor import Case, examine
 from settings import Paths, Settings
 from settings.endpoint import broker_url
 from tests.support.node import installation
+from tests.support.waiting import SCALE
 
 pytestmark = pytest.mark.integration
 
@@ -61,7 +62,7 @@ def test_a_password_file_that_is_missing_is_named(tmp_path: Path, address: tuple
 
 def test_what_answers_but_is_no_broker_is_not_let_pass(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
+        server.settimeout(10 * SCALE)
 
         def web_server() -> None:
             for _ in range(2):
@@ -72,5 +73,5 @@ def test_what_answers_but_is_no_broker_is_not_let_pass(tmp_path: Path) -> None:
         thread = threading.Thread(target=web_server)
         thread.start()
         ((what, _),) = findings(elsewhere(tmp_path, f"127.0.0.1:{server.getsockname()[1]}/p", "secret")).items()
-        thread.join(10)
+        thread.join(10 * SCALE)
     assert "does not let us in" in what

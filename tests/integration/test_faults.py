@@ -254,7 +254,7 @@ async def test_an_owner_that_was_frozen_longer_than_its_connection_lived_goes_on
     environment: Environment,
 ) -> None:
     async with recording_front(environment) as front, running_owner(environment) as owner:
-        assert await front.post.ask("router", Write(word="first"), within=10, person="ann") == Written(place=1)
+        assert await front.post.ask("router", Write(word="first"), within=10 * SCALE, person="ann") == Written(place=1)
         owner.send(signal.SIGSTOP)
         sent = [f"w{number}" for number in range(50)]
         tell_words(front, sent)

@@ -22,7 +22,7 @@ from tests.support.mailing import (
 from tests.support.node import Node, running_node
 from tests.support.rabbitmqctl import rabbitmqctl
 from tests.support.tally import Write, Written
-from tests.support.waiting import eventually
+from tests.support.waiting import SCALE, eventually
 
 pytestmark = pytest.mark.integration
 
@@ -54,7 +54,7 @@ async def test_a_broker_out_of_memory_is_waited_for_and_what_was_sent_meanwhile_
     node: Node, environment: Environment, front: Recorder, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(life, "CONFIRM_TIMEOUT", 0.5)
-    assert await front.post.ask("router", Write(word="first"), within=10, person="ann") == Written(place=1)
+    assert await front.post.ask("router", Write(word="first"), within=10 * SCALE, person="ann") == Written(place=1)
     await rabbitmqctl(node.paths, "set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         sent = numbered(0, 100)
@@ -89,6 +89,6 @@ async def test_nothing_is_lost_or_done_twice_when_the_broker_is_killed_and_start
     assert caught.value.code == "unavailable"
     await asyncio.to_thread(node.start)
     await all_answered(environment, front, sent, within=30)
-    await front.post.ask("router", Write(word="asked"), within=10, id="asked", person="bob")
+    await front.post.ask("router", Write(word="asked"), within=10 * SCALE, id="asked", person="bob")
     assert await words(environment) == [*sent, "asked"]
     assert await owner.stop() == 0

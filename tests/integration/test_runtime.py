@@ -12,7 +12,7 @@ from protocols.errors import Refusal
 from protocols.mail import Done, decode_dead_letter, decode_envelope
 from tests.support.mailing import Owner, Recorder, running_owner, words
 from tests.support.tally import DEADLY, LOCKED, RAISING, REFUSED, Slow, Write, Written
-from tests.support.waiting import eventually
+from tests.support.waiting import SCALE, eventually
 
 pytestmark = pytest.mark.integration
 
@@ -139,9 +139,9 @@ async def test_what_cannot_be_used_now_is_tried_again_in_place_and_order_holds(
 
 
 async def test_what_is_asked_is_answered_or_refused_within_its_time(front: Recorder, owner: Owner) -> None:
-    assert await front.post.ask("router", Write(word="asked"), within=10, person="ann") == Written(place=1)
+    assert await front.post.ask("router", Write(word="asked"), within=10 * SCALE, person="ann") == Written(place=1)
     with pytest.raises(Refusal) as caught:
-        await front.post.ask("router", Write(word=REFUSED), within=5, person="ann")
+        await front.post.ask("router", Write(word=REFUSED), within=5 * SCALE, person="ann")
     assert caught.value.code == "forbidden"
     await owner.stop()
     with pytest.raises(Refusal) as caught:
@@ -150,9 +150,9 @@ async def test_what_is_asked_is_answered_or_refused_within_its_time(front: Recor
 
 
 async def test_slow_preparations_hold_up_nobody(front: Recorder) -> None:
-    await front.post.ask("router", Slow(seconds=0), within=10)
-    slow = asyncio.create_task(front.post.ask("router", Slow(seconds=1.0), within=10))
-    quick = await front.post.ask("router", Slow(seconds=0), within=5)
+    await front.post.ask("router", Slow(seconds=0), within=10 * SCALE)
+    slow = asyncio.create_task(front.post.ask("router", Slow(seconds=1.0), within=10 * SCALE))
+    quick = await front.post.ask("router", Slow(seconds=0), within=5 * SCALE)
     assert quick == Done()
     assert not slow.done()
     assert await slow == Done()
@@ -161,10 +161,10 @@ async def test_slow_preparations_hold_up_nobody(front: Recorder) -> None:
 async def test_mail_that_is_not_understood_is_kept_as_it_came_and_the_next_is_handled(
     environment: Environment, front: Recorder
 ) -> None:
-    await front.post.ask("router", Write(word="a"), within=10)
+    await front.post.ask("router", Write(word="a"), within=10 * SCALE)
     queue = mailbox(environment.settings.broker, "router")
     await front.broker.publish(Outgoing("", queue, b"\xc1nonsense", durable=True, must_arrive=True))
-    await front.post.ask("router", Write(word="b"), within=10)
+    await front.post.ask("router", Write(word="b"), within=10 * SCALE)
     letters = [decode_dead_letter(raw) for raw, _ in await front.broker.take_dead_letters("router", 10)]
     assert [(letter.raw, letter.reason.partition(":")[0]) for letter in letters] == [(b"\xc1nonsense", "undecodable")]
 
@@ -172,7 +172,7 @@ async def test_mail_that_is_not_understood_is_kept_as_it_came_and_the_next_is_ha
 async def test_a_stop_leaves_the_rest_in_the_mailbox_and_ends_well(
     environment: Environment, front: Recorder, owner: Owner
 ) -> None:
-    await front.post.ask("router", Write(word="a"), within=10)
+    await front.post.ask("router", Write(word="a"), within=10 * SCALE)
     assert await owner.stop() == 0
     waiting = [write(front, word) for word in ("b", "c")]
     assert await front.post.flush(5)

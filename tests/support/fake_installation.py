@@ -22,7 +22,7 @@ from supervision import children
 from supervision.children import Plan
 from supervision.client import NothingRunningError
 from supervision.spec import ChildSpec
-from tests.support.waiting import eventually_sync
+from tests.support.waiting import SCALE, eventually_sync
 
 FAKE = Path(__file__).with_name("fake_actor.py")
 
@@ -53,10 +53,10 @@ def interrupted(supervisor: "subprocess.Popen[str]") -> Iterator["subprocess.Pop
         if supervisor.poll() is None:
             supervisor.send_signal(signal.SIGINT)
         try:
-            supervisor.communicate(timeout=40)
+            supervisor.communicate(timeout=40 * SCALE)
         except subprocess.TimeoutExpired:
             supervisor.kill()
-            supervisor.communicate(timeout=5)
+            supervisor.communicate(timeout=5 * SCALE)
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Installation:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "tests.support.fake_installation", *arguments]
 
-    def run(self, *arguments: str, within: float = 60.0) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, within: float = 60.0 * SCALE) -> "subprocess.CompletedProcess[str]":
         """One command, to its end."""
         return subprocess.run(  # noqa: S603  (our own program)
             self.command(*arguments), env=self.environment, capture_output=True, text=True, timeout=within, check=False

@@ -270,7 +270,7 @@ class House:
 
     async def request(self, one: Person, other: Person) -> None:
         """One asks the other to be in contact."""
-        await self.post.ask("contacts", RequestContact(to=other.id), within=5, person=one.id)
+        await self.post.ask("contacts", RequestContact(to=other.id), within=5 * SCALE, person=one.id)
 
     def beat(self) -> None:
         """A beat of every owner that runs."""

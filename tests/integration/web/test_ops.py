@@ -26,7 +26,7 @@ KILL = {"action": "kill", "actor": "router"}
 
 async def operator(house: House, name: str = "olga.ops") -> Person:
     person = await house.person(name)
-    await house.post.ask("auth", SetOperator(username=name), within=5)
+    await house.post.ask("auth", SetOperator(username=name), within=5 * SCALE)
     return person
 
 
@@ -104,7 +104,7 @@ async def test_the_right_is_read_each_time(house: House) -> None:
     assert (await olga.call("GET", OPS))[0] == 200
     async with page(house, olga) as open_page:
         await open_page.next("overview")
-        await house.post.ask("auth", SetOperator(username=olga.name, on=False), within=5)
+        await house.post.ask("auth", SetOperator(username=olga.name, on=False), within=5 * SCALE)
         assert (await olga.call("GET", OPS))[0] == 404
         assert await open_page.closed() == 4001
     assert (await olga.call("GET", "/api/v1/me"))[0] == 200
@@ -114,9 +114,9 @@ async def test_an_ended_session_ends_the_page(house: House) -> None:
     olga = await operator(house)
     async with page(house, olga) as open_page:
         await open_page.next("overview")
-        await house.post.ask("auth", DisableUser(username=olga.name), within=5)
+        await house.post.ask("auth", DisableUser(username=olga.name), within=5 * SCALE)
         assert await open_page.closed() == 4001
-    await house.post.ask("auth", DisableUser(username=olga.name, disabled=False), within=5)
+    await house.post.ask("auth", DisableUser(username=olga.name, disabled=False), within=5 * SCALE)
     assert (await olga.call("GET", OPS))[0] == 404
 
 

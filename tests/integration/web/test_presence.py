@@ -5,7 +5,7 @@ from typing import Any
 from protocols.notifier import SetPreferences
 from protocols.values import conversation_of
 from tests.support.house import House, Person, Socket
-from tests.support.waiting import eventually
+from tests.support.waiting import SCALE, eventually
 
 
 async def show(line: Socket, *, visible: bool, conversation: str | None = None) -> None:
@@ -48,11 +48,11 @@ async def test_who_hides_is_not_listed_and_is_unknown_to_who_is_there(house: Hou
     async with ann.socket() as hers, bob.socket() as his:
         await show(his, visible=True)
         await hers.next("presence", user=bob.id, state="online")
-        await house.post.ask("notifier", SetPreferences(presence=False), within=5, person=bob.id)
+        await house.post.ask("notifier", SetPreferences(presence=False), within=5 * SCALE, person=bob.id)
         await hers.next("presence", user=bob.id, state="unknown")
         assert await presence(ann) == {}
-        await house.post.ask("notifier", SetPreferences(sound=False), within=5, person=bob.id)
-        await house.post.ask("notifier", SetPreferences(presence=True), within=5, person=bob.id)
+        await house.post.ask("notifier", SetPreferences(sound=False), within=5 * SCALE, person=bob.id)
+        await house.post.ask("notifier", SetPreferences(presence=True), within=5 * SCALE, person=bob.id)
         await hers.next("presence", user=bob.id, state="online")
         assert not [frame for frame in hers.aside if frame["type"] == "presence"]
         assert await presence(ann) == {bob.id: "online"}
@@ -82,7 +82,7 @@ async def test_typing_reaches_the_other_at_most_once_in_three_seconds(house: Hou
         for line in (hers, stranger):
             await line.send(type="ping", id="p")
             await line.next("pong")
-        await house.post.ask("notifier", SetPreferences(sound=True), within=5, person=bob.id)
+        await house.post.ask("notifier", SetPreferences(sound=True), within=5 * SCALE, person=bob.id)
         await his.next("preferences")
         assert not [frame for line in (hers, his, stranger) for frame in line.aside if frame["type"] == "typing"]
 

@@ -120,7 +120,7 @@ async def test_guessing_ends_with_the_time_to_wait(house: House) -> None:
 async def test_a_disabled_account_is_out_within_a_second(house: House) -> None:
     ann = await house.person("ann.smith")
     async with ann.socket() as hers:
-        await house.post.ask("auth", DisableUser(username="ann.smith"), within=5)
+        await house.post.ask("auth", DisableUser(username="ann.smith"), within=5 * SCALE)
         assert await hers.closed(within=1.0) == 4001
 
     async def out() -> bool:

@@ -13,6 +13,7 @@ from protocols import frames
 from protocols.contacts import BlockUser, RemoveContact
 from protocols.values import conversation_of
 from tests.support.house import House, Person, Socket
+from tests.support.waiting import SCALE
 from web.routes import ROUTES
 
 PEOPLE: Final = ("author", "peer", "removed", "remover", "blocked", "blocker", "stranger")
@@ -56,13 +57,13 @@ async def make_scene(house: House, who: str) -> Scene:
         stored = await hers.next("ok", id="1")
     match who:
         case "removed":
-            await house.post.ask("contacts", RemoveContact(user=other.id), within=5, person=ann.id)
+            await house.post.ask("contacts", RemoveContact(user=other.id), within=5 * SCALE, person=ann.id)
         case "remover":
-            await house.post.ask("contacts", RemoveContact(user=ann.id), within=5, person=other.id)
+            await house.post.ask("contacts", RemoveContact(user=ann.id), within=5 * SCALE, person=other.id)
         case "blocked":
-            await house.post.ask("contacts", BlockUser(user=other.id), within=5, person=ann.id)
+            await house.post.ask("contacts", BlockUser(user=other.id), within=5 * SCALE, person=ann.id)
         case "blocker":
-            await house.post.ask("contacts", BlockUser(user=ann.id), within=5, person=other.id)
+            await house.post.ask("contacts", BlockUser(user=ann.id), within=5 * SCALE, person=other.id)
     place = {"conversation": stored["conversation"], "message_id": stored["message_id"]}
     return Scene(house, ann, other, place)
 
@@ -93,7 +94,7 @@ async def by_socket(scene: Scene, way: str, me: Person, to: Person) -> str:
 async def outcome(line: Socket) -> str:
     message: dict[str, Any] = {}
     while message.get("id") != "x":
-        message = await line.opened.receive_json(timeout=5)
+        message = await line.opened.receive_json(timeout=5 * SCALE)
     return "ok" if message["type"] == "ok" else str(message["code"])
 
 

@@ -211,7 +211,7 @@ async def test_a_lost_push_is_noticed_and_read_from_the_log(house: House) -> Non
         token = his.hello["sync"]
         house.owners["router"].lose = 1
         await say(hers, bob, 1, "lost on its way")
-        await asyncio.wait_for(_until_number(house, 1), 5)
+        await eventually(lambda: house.owners["router"].number == 1)
         house.beat()
         await his.next("resync")
         page = await sync(his, token)
@@ -222,10 +222,6 @@ async def test_a_lost_push_is_noticed_and_read_from_the_log(house: House) -> Non
         await hers.next("resync")
         await hers.send(type="send", id="again", client_id="c1", to=bob.id, body="lost on its way")
         assert (await hers.next("ok", id="again"))["seq"] == 1
-
-
-async def _until_number(house: House, number: int) -> None:
-    await eventually(lambda: house.owners["router"].number == number)
 
 
 async def test_a_router_that_was_replaced_resyncs_everybody(house: House) -> None:

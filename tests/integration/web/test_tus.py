@@ -299,7 +299,7 @@ async def test_who_comes_again_takes_over_from_a_request_that_hangs(
 
     # All of it: what the other had sent and was not counted yet would be refused later.
     await eventually(lambda: reached(some, 400_000))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(2 * SCALE):
         again = await tus.patch(path, 400_000, CONTENT[400_000:550_000])
     assert again.status == 204
     # What the first one still sends is nobody's.
