@@ -6,10 +6,15 @@ import pytest
 
 from drill.installation import Installation, running_installation
 from tests.support.standing import standing
+from tests.support.waiting import SCALE
 
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A running installation: supervisor, private broker, every actor, two fronts."""
-    with standing(running_installation(tmp_path_factory.mktemp("installation") / "data")) as one:
+    """A running installation: supervisor, private broker, every actor, two fronts.
+
+    Whoever freezes a process lets it go on by itself: on a slow machine its watchdog would be before that.
+    """
+    folder = tmp_path_factory.mktemp("installation") / "data"
+    with standing(running_installation(folder, PARLEY_SUPERVISION__WATCHDOG=f"{30 * SCALE:g}")) as one:
         yield one

@@ -172,7 +172,6 @@ async def test_a_push_that_is_lost_on_purpose_is_shown_all_the_same(installation
         await eventually(both_are_gone)
         assert not pair.bob.screen.shown
     finally:
-        # Before the watchdog takes it for hung, and replaces it.
         os.kill(frozen, signal.SIGCONT)
     await installation.running("broker", other_than=broker, within=60)
     await eventually(lambda: bool(pair.bob.screen.shown), within=30)

@@ -272,6 +272,12 @@ class House:
         """One asks the other to be in contact."""
         await self.post.ask("contacts", RequestContact(to=other.id), within=5 * SCALE, person=one.id)
 
+    def stop_the_clock_of_limits(self) -> None:
+        """For the limits of how often no time passes from now on, however slow the machine is."""
+        limits, then = self.front._server.services.limits, self.environment.monotonic()
+        message = limits.message
+        limits.message = lambda person, now: message(person, then)  # type: ignore[method-assign]  # noqa: ARG005  (of this one)
+
     def beat(self) -> None:
         """A beat of every owner that runs."""
         for owner in self.owners.values():
