@@ -187,8 +187,10 @@ class Connection:
         """Ask who is silent for a sign of life, and end what gave none."""
         now = self._loop.time()
         if self._machine.full or not self._greeted:
-            # Not read, so nothing can be heard.
+            # Not read, so nothing can be heard; of an end only the transport knows.
             self._heard = now
+            if self._transport is not None and self._transport.is_closing():
+                self.cut()
         elif now - self._heard > HEARTBEAT + PONG_WITHIN:
             self.cut()
         elif now - self._heard > HEARTBEAT and not self._asked and not self.response.closed:
@@ -317,7 +319,8 @@ class Connection:
     async def _until_room(self) -> None:
         try:
             async with asyncio.timeout(ROOM_DEADLINE):
-                while self._machine.full:
+                # What is held when the socket ends is held for ever: whoever is cut off must not count as here.
+                while self._machine.full and not self._machine.over:
                     self._room.clear()
                     if self._machine.pause:
                         await asyncio.sleep(self._machine.pause)

@@ -14,6 +14,7 @@ from protocols.frames import SUBPROTOCOL
 from protocols.mail import Push, PushBatch
 from tests.support.house import House, Person, Socket, open_house
 from tests.support.waiting import SCALE, eventually
+from web.socket import Connection
 
 
 async def two(house: House) -> tuple[Person, Person]:
@@ -178,6 +179,23 @@ async def test_while_router_is_stopped_sends_wait_without_an_error_and_pings_are
         assert not [frame for frame in hers.aside if frame["type"] in {"ok", "error"}]
         house.owners["router"].running.set()
         assert [(await his.next("message"))["seq"] for _ in range(64)] == list(range(1, 65))
+
+
+@pytest.mark.parametrize("how", ["session over", "gone"])
+async def test_a_socket_that_ends_while_its_window_is_full_is_gone_at_once(house: House, how: str) -> None:
+    ann, bob = await two(house)
+    hub = house.front._server.services.hub
+    house.owners["router"].running.clear()
+    async with ann.socket() as hers:
+        for number in range(66):
+            await say(hers, bob, number)
+        await eventually(lambda: [one for one in hub.ports if isinstance(one, Connection) and one._machine.full])
+        if how == "gone":
+            transport: Any = hers.opened._response.connection.transport  # type: ignore[union-attr]
+            transport.abort()
+        else:
+            hub.end_sessions([port.session for port in hub.ports])
+        await eventually(lambda: not hub.ports)
 
 
 async def test_what_was_sent_before_the_sender_left_arrives(house: House) -> None:
