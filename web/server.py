@@ -173,10 +173,7 @@ class Server:
     async def _look_round(self) -> None:
         while True:
             await asyncio.sleep(LOOK)
-            self.services.hub.look()
-            for port in self.services.hub.ports:
-                port.look()
-            for look in (self._end_sessions, self._read_wishes):
+            for look in (self._look_at_ports, self._end_sessions, self._read_wishes):
                 try:
                     await look()
                 except Refusal as refusal:
@@ -184,6 +181,11 @@ class Server:
                 except Exception:
                     # This loop must outlive whatever it meets: it is what ends revoked sessions.
                     log.exception("looking round failed")
+
+    async def _look_at_ports(self) -> None:
+        self.services.hub.look()
+        for port in self.services.hub.ports:
+            port.look()
 
     async def _read_wishes(self) -> None:
         await self.services.privacy.look({port.user for port in self.services.hub.ports})

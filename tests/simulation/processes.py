@@ -159,7 +159,9 @@ class Wire:
         self.up: Way[str] = Way(self._arrived, world.wireless)
         self.down: Way[bytes | int] = Way(self._shown, world.wireless)
         self.served = Served(self)
-        self.transport = SimpleNamespace(abort=self.cut, write=self._written, get_write_buffer_size=lambda: 0)
+        self.transport = SimpleNamespace(
+            abort=self.cut, write=self._written, get_write_buffer_size=lambda: 0, is_closing=lambda: self.over
+        )
 
     def _arrived(self, text: str) -> None:
         if not self.deaf and not self.over:
