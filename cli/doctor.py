@@ -18,7 +18,7 @@ import msgspec
 from cli.exits import DONE, FAILED
 from settings import Paths, Settings, SettingsError, load
 from settings.endpoint import Endpoint, broker_url, endpoint_file
-from supervision import broker, listener
+from supervision import broker, listener, lock
 from supervision.client import NothingRunningError, ask
 from supervision.control import Request
 
@@ -37,11 +37,15 @@ class Finding(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What the checks look at. `status` is the running supervisor's answer, None when none runs."""
+    """What the checks look at.
+
+    `status` is the running supervisor's answer, None when none runs, or when it hangs: `hangs` then says so.
+    """
 
     settings: Settings
     paths: Paths
     status: dict[str, Any] | None
+    hangs: bool = False
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,13 +58,20 @@ def run(_args: argparse.Namespace) -> int:
     """Exit codes: 0 all is well, 1 something is not, 78 the configuration cannot even be read."""
     settings = load()
     paths = Paths.of(settings)
-    status: dict[str, Any] | None = None
-    with contextlib.suppress(NothingRunningError):
-        status = ask(paths, Request("status"))
-    found = list(examine(Case(settings, paths, status)))
+    found = list(examine(asked(settings, paths)))
     for finding in found:
         print(f"{'wrong' if finding.mend else 'ok':<6} {finding.what}" + (f": {finding.mend}" * bool(finding.mend)))
     return FAILED if any(finding.mend for finding in found) else DONE
+
+
+def asked(settings: Settings, paths: Paths) -> Case:
+    """What the supervisor says, if it does. Raises ControlError."""
+    try:
+        return Case(settings, paths, ask(paths, Request("status"), _PATIENCE))
+    except NothingRunningError:
+        return Case(settings, paths, None)
+    except TimeoutError:
+        return Case(settings, paths, None, hangs=True)
 
 
 def examine(case: Case) -> Iterator[Finding]:
@@ -94,7 +105,7 @@ def _data(case: Case) -> Iterator[Finding]:
 
 def _port(case: Case) -> Iterator[Finding]:
     web = case.settings.web
-    if case.status is not None:
+    if case.status is not None or case.hangs:
         yield Finding(f"port {web.port} is ours")
         return
     try:
@@ -154,6 +165,10 @@ def _try_out(case: Case, host: str, port: int, mend: str) -> Iterator[Finding]:
 
 
 def _actors(case: Case) -> Iterator[Finding]:
+    if case.hangs:
+        mend = "if that lasts, end it with `kill -9`, and all that it started ends too; then `parley up -d`"
+        yield Finding(f"the supervisor ({lock.holder(case.paths.data)}) does not answer", mend)
+        return
     if case.status is None:
         yield Finding("nothing is running now")
         return

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import importlib.util
+import io
 import os
 import sys
 import tomllib
@@ -42,6 +43,10 @@ class _Version(argparse.Action):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; returns its exit code. argparse itself exits with 2 for a wrong use."""
     args = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # What people wrote may stand in it, and the terminal may know fewer characters than they.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     run: Run = args.run
     try:
         return run(args)
@@ -51,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # `parley logs | head` has read enough. Python would complain again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (SettingsError, NothingRunningError, CommandError, StartError, ControlError, TimeoutError) as error:
+    # TimeoutError is an OSError, and so is what a full disk or another user's folder makes of any command.
+    except (SettingsError, NothingRunningError, CommandError, StartError, ControlError, OSError) as error:
         sentence, code = _explain(error)
         print(f"parley: {sentence}", file=sys.stderr)
         return code
@@ -66,6 +72,8 @@ def _explain(error: Exception) -> tuple[str, int]:
         case CommandError() | StartError():
             return str(error), error.code
         case TimeoutError():
-            return "the supervisor does not answer in time: `parley logs supervisor` may say why", FAILED
+            return "the supervisor does not answer in time: `parley doctor` says what to do", FAILED
+        case OSError():
+            return f"{error.filename or 'the system'}: {error.strerror or error}", FAILED
         case _:
             return str(error), FAILED

@@ -10,7 +10,7 @@ from typing import Any
 
 from cli import colour
 from settings import Paths, load
-from supervision.client import NothingRunningError, Request, ask, measure
+from supervision.client import ControlError, NothingRunningError, Request, ask, measure
 
 _PERIOD = 1.0
 _COLOURS = {"running": 32, "starting": 36, "stopping": 36, "stopped": 90, "backoff": 33, "failing": 31}
@@ -54,6 +54,8 @@ def _watch(paths: Paths) -> int:
                 text = table(snapshot(paths), coloured=colour.wanted(), width=_width())
             except NothingRunningError:
                 text = "nothing is running: `parley up`"
+            except (TimeoutError, ControlError) as error:
+                text = str(error) or "the supervisor does not answer in time: `parley doctor` says what to do"
             # Over the old one, so that nothing flickers; what is left of longer lines and more of them is cleared.
             lines = "".join(f"{line}\033[K\n" for line in text.splitlines())
             print(f"\033[H{lines}\033[J", end="", flush=True)

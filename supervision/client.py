@@ -18,6 +18,10 @@ _LONGEST_ANSWER = 1 << 20
 
 _PIECE = 1 << 16
 
+_NOT_OURS = Failure(
+    "forbidden", "only the owner of this installation may control it, and its folders are another user's"
+)
+
 
 class NothingRunningError(Exception):
     """No supervisor answers for this data directory."""
@@ -49,6 +53,10 @@ def ask(paths: Paths, request: Request, within: float = 5.0) -> Any:
                     stream.read()
         except (FileNotFoundError, ConnectionError) as error:
             raise NothingRunningError from error
+        except PermissionError as error:
+            raise ControlError(_NOT_OURS) from error
+        except BlockingIOError as error:
+            raise TimeoutError from error  # it hangs, and others wait for it already, as many as may
     return result
 
 
@@ -59,13 +67,18 @@ async def ask_in_loop(paths: Paths, request: Request, within: float = 5.0) -> An
         one.setblocking(False)
         async with asyncio.timeout(within):
             try:
-                await loop.sock_connect(one, str(socket_path(paths)))
+                # At once or not at all; the loop would take a full line of those who wait for a connection.
+                one.connect(str(socket_path(paths)))
                 # As in `ask`; a stream would lose what had come in when sending fails.
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     await loop.sock_sendall(one, msgspec.json.encode(request) + b"\n")
                 return _result(await _line(loop, one))
-            except (FileNotFoundError, BlockingIOError, ConnectionError) as error:
+            except (FileNotFoundError, ConnectionError) as error:
                 raise NothingRunningError from error
+            except PermissionError as error:
+                raise ControlError(_NOT_OURS) from error
+            except BlockingIOError as error:
+                raise TimeoutError from error
 
 
 async def _line(loop: asyncio.AbstractEventLoop, one: socket.socket) -> bytes:

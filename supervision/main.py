@@ -1,6 +1,7 @@
 """One supervisor from its lock to its last child's end."""
 
 import asyncio
+import errno
 import logging
 import os
 import random
@@ -23,7 +24,11 @@ from supervision.spec import MARK
 from supervision.tree import RefusedError, Tree
 
 _SETTLE = 60.0
-"""Seconds after which the start is reported as it is, however many children are not ready yet."""
+"""Seconds after which the start is reported as it is, however many children are not ready yet: those that starting
+them in order takes count, unless it takes longer."""
+
+_MOST_FILES = 65_536
+"""Descriptors for each process. Some systems allow a milliard, for each of which Erlang would set memory aside."""
 
 
 class StartError(Exception):
@@ -72,6 +77,9 @@ def _take_lock(paths: Paths) -> int:
         text = f"Parley runs already on {paths.data} ({error.holder}): `parley status` shows it, `parley down` ends it"
         raise StartError(text) from error
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            # No configuration: whoever starts us again after a while may find room.
+            raise StartError(f"{paths.data} cannot be used: {error.strerror}") from error
         raise SettingsError("data.dir", f"{paths.data} cannot be used: {error.strerror}") from error
 
 
@@ -92,7 +100,7 @@ def _limits(settings: Settings) -> Limits:
 def _prepare_process() -> None:
     """What children inherit: many descriptors, no core files. And their orphans come to us."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MOST_FILES), hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     proc.become_subreaper()
 
@@ -161,7 +169,7 @@ class Supervisor:
 
     async def _boot(self, tree: Tree) -> None:
         await tree.start_all()
-        await tree.settle(_SETTLE)
+        await tree.settle(max(0.0, self._began + _SETTLE - asyncio.get_running_loop().time()))
         late = [child for child in tree.children if child.state != "running"]
         for child in late:
             why = f" ({child.last_exit})" if child.last_exit else ""

@@ -1,6 +1,7 @@
 """Who did what to the installation: a line of JSON each time, on disk before it is done."""
 
 import asyncio
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -60,7 +61,8 @@ class Audit:
         descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             # One call: lines of several fronts never run into one another.
-            os.write(descriptor, line)
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

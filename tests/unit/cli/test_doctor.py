@@ -1,13 +1,16 @@
 """Each fault that can be had without breaking the machine is named, with what to do."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
+from cli import doctor
 from cli.doctor import Case, examine
 from settings import Paths
-from supervision import broker
+from supervision import broker, lock
+from supervision.control import socket_path
 from tests.support.node import installation
 
 
@@ -76,3 +79,19 @@ def test_actors_in_trouble_are_named_with_the_next_step(tmp_path: Path) -> None:
     assert "a full disk" in found["more than 10 restarts in 60 s (auth)"]
     assert found["router is stopped"] == "`parley start router`"
     assert not [what for what in found if "front.1" in what]
+
+
+def test_a_supervisor_that_hangs_is_named_with_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_PATIENCE", 0.1)
+    settings = installation(tmp_path / "data", broker={"url": "amqp://x@127.0.0.1:1/"})
+    paths = Paths.of(settings)
+    assert not doctor.asked(settings, paths).hangs
+    paths.make()
+    held = lock.take(paths.data)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(socket_path(paths)))
+        deaf.listen()
+        found = {finding.what: finding.mend for finding in examine(doctor.asked(settings, paths))}
+    os.close(held)
+    assert "kill -9" in found[f"the supervisor (process {os.getpid()}) does not answer"]
+    assert "nothing is running now" not in found

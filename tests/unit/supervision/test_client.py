@@ -1,6 +1,8 @@
 """Those who ask a supervisor that dies meanwhile are told that nothing is running, whatever they had heard by then."""
 
 import contextlib
+import errno
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -97,3 +99,26 @@ async def test_a_loop_hears_such_a_refusal_too(paths: Paths) -> None:
     for _ in range(ROUNDS):
         with pytest.raises(ControlError, match="too many"):
             await ask_in_loop(paths, Request("status"))
+
+
+async def test_another_users_installation_is_refused(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(ControlError, match="only the owner") as caught:
+        ask(paths, Request("status"))
+    assert caught.value.code == "forbidden"
+    with pytest.raises(ControlError, match="only the owner"):
+        await ask_in_loop(paths, Request("status"))
+
+
+async def test_one_that_hangs_and_has_all_it_may_keep_waiting_does_not_answer(paths: Paths) -> None:
+    with socket.socket(socket.AF_UNIX) as hanging, socket.socket(socket.AF_UNIX) as first:
+        hanging.bind(str(socket_path(paths)))
+        hanging.listen(0)
+        first.connect(str(socket_path(paths)))
+        with pytest.raises(TimeoutError):
+            ask(paths, Request("status"), within=5)
+        with pytest.raises(TimeoutError):
+            await ask_in_loop(paths, Request("status"), within=5)

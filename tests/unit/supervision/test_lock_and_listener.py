@@ -1,5 +1,6 @@
 """One supervisor for a data directory, one listener for a port, and sentences that help when there is another."""
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -16,6 +17,19 @@ def test_a_lock_names_its_holder_and_can_be_taken_after_it(tmp_path: Path) -> No
         lock.take(tmp_path)
     os.close(held)
     os.close(lock.take(tmp_path))
+
+
+def test_a_full_disk_does_not_keep_the_lock_from_being_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.close(lock.take(tmp_path))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("supervision.lock.os.pwrite", full)
+    held = lock.take(tmp_path)
+    with pytest.raises(lock.HeldError):
+        lock.take(tmp_path)
+    os.close(held)
 
 
 def test_a_port_in_use_is_named_with_what_to_set(tmp_path: Path) -> None:

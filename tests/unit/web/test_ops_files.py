@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -46,6 +47,14 @@ async def test_it_may_be_moved_away_and_a_folder_that_is_gone_is_said(tmp_path: 
     file.rename(tmp_path / "kept")
     await audit.write(OLGA, "kill router", "done", "c1")
     assert len(file.read_text().splitlines()) == 1
+
+
+async def test_a_line_that_a_full_disk_cuts_off_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr("web.ops.audit.os.write", lambda descriptor, line: write(descriptor, line[:10]))
+    with pytest.raises(Refusal) as caught:
+        await Audit(tmp_path / "audit.log", lambda: 0).write(OLGA, "kill router", "asked", "c1")
+    assert caught.value.code == "unavailable"
 
 
 def test_a_tail_begins_with_the_newest_lines_and_goes_on(tmp_path: Path) -> None:
