@@ -178,3 +178,46 @@ def test_a_log_that_is_begun_afresh_begins_with_the_newest(glue: Page) -> None:
     first, second, low, high = glue.evaluate(BEGUN_AFRESH)
     assert (first, second) == ("/conversations/c/messages?before=8&limit=50", "/conversations/c/messages?limit=50")
     assert (low, high) == (8, 9)
+
+
+CLOCK = """async () => {
+    const {Api} = await import("/io/api.js");
+    const asked = [];
+    const real = window.fetch;
+    let good = false;
+    window.fetch = async url => {
+        asked.push(new URL(url, location).pathname.split("/").at(-1));
+        if (asked.at(-1) === "refresh") good = true;
+        return new Response(JSON.stringify(good ? {expires_in: 600} : {error: {code: "unauthenticated"}}),
+            {status: good ? 200 : 401});
+    };
+    localStorage.setItem("parley.refreshed", String(Date.now() + 3_600_000));
+    const api = new Api({onSessionOver: () => asked.push("over")});
+    await api.get("/me").catch(() => asked.push("refused"));
+    clearTimeout(api.timer);
+    window.fetch = real;
+    localStorage.clear();
+    return asked;
+}"""
+
+
+def test_a_clock_that_was_put_back_does_not_end_a_session(bench: Page) -> None:
+    assert bench.evaluate(CLOCK) == ["me", "refresh", "me"]
+
+
+CLOSED = """async () => {
+    const {Disk} = await import("/io/disk.js");
+    const disk = new Disk("someone", "tab");
+    const entry = {client_id: "a", order: 1, state: "queued"};
+    const kept = [await disk.put(entry)];
+    disk.database.close();
+    kept.push(await disk.put({...entry, client_id: "b"}));
+    kept.push(await disk.waiting());
+    await disk.clear();
+    kept.push(await disk.waiting());
+    return kept;
+}"""
+
+
+def test_a_disk_that_the_browser_has_closed_is_opened_again(bench: Page) -> None:
+    assert bench.evaluate(CLOSED) == [True, True, 2, 0]

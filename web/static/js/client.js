@@ -36,6 +36,8 @@ export class Client {
     this.listsAsked = 0;
     this.listsTaken = 0;
     this.pushes = 0;
+    // Entries that are nowhere but on this page.
+    this.unkept = new Set();
     this.loading = new Map();
     this.gaps = new Map();
     this.connection = new Connection({
@@ -361,15 +363,22 @@ export class Client {
     this.outbox.add(whole);
     this.on.outbox(whole, "added");
     this.pump();
-    this.disk.put(whole).catch(() => {});
+    this.keep(whole);
     return whole;
+  }
+
+  /** On disk, where a reload finds it. What has no room there is lost with the page, unless it was stored before. */
+  async keep(entry) {
+    const kept = await this.disk.put(entry).catch(() => false);
+    if (kept || this.outbox.find(entry.client_id) !== entry) this.unkept.delete(entry.client_id);
+    else this.unkept.add(entry.client_id);
   }
 
   /** The file of a message has got its place at the server: it goes out. */
   release(clientId, file) {
     const entry = this.outbox.release(clientId, file);
     if (!entry) return;
-    this.disk.put(entry).catch(() => {});
+    this.keep(entry);
     this.on.outbox(entry, "released");
     this.pump();
   }
@@ -378,7 +387,7 @@ export class Client {
   refuse(clientId, code, message) {
     const entry = this.outbox.refused(clientId, { code, message }, Date.now());
     if (!entry) return;
-    this.disk.put(entry).catch(() => {});
+    this.keep(entry);
     this.on.outbox(entry, "failed");
   }
 
@@ -397,6 +406,7 @@ export class Client {
   }
 
   settled(entry, what) {
+    this.unkept.delete(entry.client_id);
     this.disk.remove(entry.client_id).catch(() => {});
     this.on.outbox(entry, what);
     this.pump();
@@ -441,7 +451,7 @@ export class Client {
     if (entry.state === "queued") {
       this.pump();
     } else if (entry.kind === "send") {
-      this.disk.put(entry).catch(() => {});
+      this.keep(entry);
       this.on.outbox(entry, "failed");
       this.pump();
     } else {
@@ -453,8 +463,9 @@ export class Client {
   retry(clientId) {
     const entry = this.outbox.again(clientId, mint(), this.order(), new Date().toISOString());
     if (!entry) return;
+    this.unkept.delete(clientId);
     this.disk.remove(clientId).catch(() => {});
-    this.disk.put(entry).catch(() => {});
+    this.keep(entry);
     this.on.outbox(entry, "added", clientId);
     this.pump();
   }

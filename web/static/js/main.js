@@ -130,6 +130,9 @@ class Page {
     document.addEventListener("keydown", (event) => this.keyed(event));
     addEventListener("popstate", () => this.follow());
     addEventListener("focus", () => this.adopt());
+    addEventListener("beforeunload", (event) => {
+      if (this.client.unkept.size > 0) event.preventDefault();
+    });
     guardPage();
     addEventListener("storage", (event) => {
       if (event.key === "parley.theme") setTheme(recall("theme"));
@@ -312,13 +315,15 @@ class Page {
   // The way out
 
   async unsent() {
-    const messages = await this.disk.waiting().catch(() => this.client.outbox.waiting);
-    return messages + this.sending.unfinished;
+    const kept = await this.disk.waiting().catch(() => 0);
+    // Where nothing can be kept, the page alone knows.
+    return Math.max(kept, this.client.outbox.waiting) + this.sending.unfinished;
   }
 
   /** Logged out: nothing of this person stays at this browser. */
   async leave(path) {
     this.api.over = true;
+    this.client.unkept.clear();
     this.client.connection.stop();
     this.view?.close?.();
     await this.disk.clear().catch(() => {});
@@ -331,6 +336,7 @@ class Page {
 
   /** The session ended elsewhere: the page is cleared, drafts and the outbox wait for the same person to come back. */
   sessionOver() {
+    this.client.unkept.clear();
     this.client.connection.stop();
     this.sending.close(false);
     this.view?.close?.();

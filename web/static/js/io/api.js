@@ -9,7 +9,11 @@ const RENEW_SHARE = 0.7;
 const RENEW_LEAST_MS = 5_000;
 const RENEW_MOST_MS = 60 * 60_000;
 
-const refreshedAt = () => Number(recall("refreshed")) || 0;
+/** When that was, by this browser's clock; 0 when a clock that was put back since makes it lie ahead. */
+function refreshedAt() {
+  const at = Number(recall("refreshed")) || 0;
+  return at > Date.now() ? 0 : at;
+}
 
 /** A definite answer that is not a success: `code` is one of the server's stable codes. */
 export class ApiError extends Error {

@@ -3,7 +3,7 @@
 // Several tabs of one person share the store. Each entry names its tab, and a tab takes over entries only from tabs
 // that are gone (they held a lock for as long as they lived); otherwise two tabs would send one order twice.
 
-import { Personal, finished } from "./personal.js";
+import { Personal, finished, written } from "./personal.js";
 
 export class Disk extends Personal {
   /** Where there is no IndexedDB, the outbox lives as long as the page. */
@@ -13,9 +13,13 @@ export class Disk extends Personal {
     navigator.locks?.request(`parley.tab.${tab}`, () => new Promise(() => {}));
   }
 
+  /** Resolves with whether it is kept; rejects where the disk is full. */
   async put(entry) {
     const store = await this.store("readwrite");
-    if (store) await finished(store.put({ ...entry, person: this.person, tab: this.tab }));
+    if (!store) return false;
+    store.put({ ...entry, person: this.person, tab: this.tab });
+    await written(store);
+    return true;
   }
 
   /** Entries of mine that no living tab looks after; from now on this one does. */
@@ -25,7 +29,8 @@ export class Disk extends Personal {
     const all = await finished(store.index("person").getAll(this.person));
     const alive = await livingTabs();
     const found = all.filter((entry) => entry.tab !== this.tab && !alive.has(entry.tab));
-    for (const entry of found) await this.put(entry);
+    // On a full disk they cannot be marked as this tab's: better to be sent by two, under one id, than by none.
+    await Promise.allSettled(found.map((entry) => this.put(entry)));
     return found.map(({ person, tab, ...entry }) => entry);
   }
 

@@ -5,7 +5,7 @@
 // what is small: pasted pictures have no other home), `preview`, and `drawn` once it and the measures are found. A
 // database of its own: the outbox's has no room for further stores without shutting out the tabs that are open.
 
-import { Personal, finished } from "./personal.js";
+import { Personal, finished, written } from "./personal.js";
 
 const COPY_MOST = 16 * 1024 * 1024;
 
@@ -30,7 +30,9 @@ export class Kept extends Personal {
 
   async write(record) {
     const store = await this.store("readwrite");
-    if (store) await finished(store.put(record));
+    if (!store) return;
+    store.put(record);
+    await written(store);
   }
 
   /** Changes some fields of a record that is there still. */

@@ -55,7 +55,10 @@ export class Composer {
     );
     tray.changed = () => this.changed();
     this.element = h("footer.composer");
-    this.text.value = drafts.get(conversation.id);
+    this.kept = drafts.get(conversation.id);
+    this.text.value = this.kept;
+    this.leaving = () => this.keep();
+    addEventListener("pagehide", this.leaving);
     this.render();
     queueMicrotask(() => this.changed());
   }
@@ -114,8 +117,8 @@ export class Composer {
     this.text.placeholder = say(files === 1 ? "composer.caption" : "composer.placeholder");
     this.text.setAttribute("aria-invalid", String(left < 0));
     if (this.editing) return;
-    clearTimeout(this.draftTimer);
-    this.draftTimer = setTimeout(() => this.keep(), DRAFT_MS);
+    // Not put off by each further key: who writes without a pause would have no draft.
+    this.draftTimer ??= setTimeout(() => this.keep(), DRAFT_MS);
   }
 
   /** Whether no words are needed, because of files that go with them or whose caption this is. */
@@ -123,10 +126,14 @@ export class Composer {
     return this.editing ? Boolean(this.editing.file) : this.tray.items.length > 0;
   }
 
-  /** The draft, where a crash or a switch finds it again. */
+  /** The draft, where a crash or a switch finds it again. Only what was written here: another tab may have it newer. */
   keep() {
     clearTimeout(this.draftTimer);
-    this.drafts.set(this.conversation.id, this.editing ? this.draftBefore : this.text.value);
+    this.draftTimer = null;
+    const text = this.editing ? this.draftBefore : this.text.value;
+    if (text === this.kept) return;
+    this.kept = text;
+    this.drafts.set(this.conversation.id, text);
   }
 
   grow() {
@@ -240,6 +247,7 @@ export class Composer {
   }
 
   close() {
+    removeEventListener("pagehide", this.leaving);
     this.keep();
   }
 }
