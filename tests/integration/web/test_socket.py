@@ -12,9 +12,10 @@ import pytest
 
 from protocols.frames import SUBPROTOCOL
 from protocols.mail import Push, PushBatch
+from protocols.values import BODY_CHARACTERS
 from tests.support.house import House, Person, Socket, open_house
 from tests.support.waiting import SCALE, eventually
-from web.socket import Connection
+from web.socket import OUTBOX_BYTES, Connection
 
 
 async def two(house: House) -> tuple[Person, Person]:
@@ -240,6 +241,28 @@ async def test_a_lost_push_is_noticed_and_read_from_the_log(house: House) -> Non
         await hers.next("resync")
         await hers.send(type="send", id="again", client_id="c1", to=bob.id, body="lost on its way")
         assert (await hers.next("ok", id="again"))["seq"] == 1
+
+
+async def test_what_was_missed_comes_in_pages_that_fit_whatever_was_written(house: House) -> None:
+    ann, bob = await two(house)
+    async with bob.socket() as his:
+        since = his.hello["sync"]
+    longest = "\U0001f600" * BODY_CHARACTERS
+    async with ann.socket() as hers:
+        for number in range(140):
+            await say(hers, bob, number, longest)
+        for number in range(140):
+            await hers.next("ok", id=f"f{number}")
+    async with house.http.ws_connect(
+        f"{house.url}/ws", headers=bob.bearer, protocols=(SUBPROTOCOL,), max_msg_size=0
+    ) as opened:
+        his, seen, more = Socket(opened), list[int](), True
+        while more:
+            page = await sync(his, since, len(seen))
+            assert len(json.dumps(page["changes"], ensure_ascii=False).encode()) < OUTBOX_BYTES
+            seen += [change["seq"] for change in page["changes"]]
+            since, more = page["next"], page["more"]
+        assert seen == list(range(1, 141))
 
 
 async def test_a_router_that_was_replaced_resyncs_everybody(house: House) -> None:
