@@ -10,9 +10,13 @@ self.addEventListener("notificationclick", (event) => {
   event.waitUntil(lead(event.notification.data ?? {}));
 });
 
+// Tabs in which something else of this origin is open (a file, the operator's page) do not listen.
+const PAGES = /^\/(chat|contacts|settings)(\/|$)/;
+
 /** To the tab that was used last, else to a new one. `target`: {path, seq}. */
 async function lead(target) {
-  const tabs = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const all = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const tabs = all.filter(({ url }) => PAGES.test(new URL(url).pathname));
   const tab = tabs.find((one) => one.visibilityState === "visible") ?? tabs[0];
   if (!tab) {
     const place = target.seq ? `#at=${target.seq}` : "";

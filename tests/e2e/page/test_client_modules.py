@@ -221,3 +221,24 @@ CLOSED = """async () => {
 
 def test_a_disk_that_the_browser_has_closed_is_opened_again(bench: Page) -> None:
     assert bench.evaluate(CLOSED) == [True, True, 2, 0]
+
+
+PUT_BACK = """async () => {
+    const {client, item, begin} = await setting();
+    await begin(item());
+    const entry = {kind: "send", conversation: "c", to: "p"};
+    const old = {...entry, client_id: "old", order: Date.now() + 3_600_000, body: "x", state: "sent"};
+    client.disk.adopt = async () => [old];
+    await client.adopt();
+    client.outbox.opened(9);
+    const {client_id: id} = client.enqueue({...entry, body: "y"});
+    const order = client.outbox.entries.map(one => one.client_id === id ? "new" : one.client_id);
+    client.refused({id, code: "unavailable", message: "", retry_after: 1});
+    const wait = client.outbox.pausedUntil - performance.now();
+    clearTimeout(client.pauseTimer);
+    return [order, wait > 0 && wait <= 1000];
+}"""
+
+
+def test_a_clock_that_was_put_back_changes_no_order_and_pauses_nothing(glue: Page) -> None:
+    assert glue.evaluate(PUT_BACK) == [["old", "new"], True]

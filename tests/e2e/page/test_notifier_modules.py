@@ -84,6 +84,11 @@ NOTICES = """async () => {
     seen.read = [before.map(row => row.id).sort(), ids(), one.unread];
     one.restore(before);
     seen.restored = ids();
+    const late = one.read({ids: ["a"]});
+    one.put(row("a", 3, {read: true}));
+    one.restore(late);
+    seen.overtaken = ids();
+    one.put(row("a", 4));
     one.read({ids: ["n", "unknown"]});
     one.put(row("n", 14, {kind: "messages", away: true}));
     seen.grown = ids();
@@ -107,6 +112,9 @@ def test_notices_are_counted_from_what_is_listed(bench: Page) -> None:
     assert seen["more"] == [["n!", "c!", "b", "a!"], 3]
     assert seen["read"] == [["a", "c"], ["n!", "c", "b", "a"], 1]
     assert seen["restored"] == ["n!", "c!", "b", "a!"]
+    assert seen["overtaken"] == ["n!", "c!", "b", "a"], (
+        "what could not be told was overtaken by what another device told"
+    )
     assert seen["grown"] == ["n!", "c!", "b", "a!"]
     # What the server has no more is gone, but not what came after its answer.
     assert seen["again"] == ["n!", "c!"]

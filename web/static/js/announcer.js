@@ -17,7 +17,9 @@ export class Announcer {
     Object.assign(this, { store, api, bell });
     this.key = `bell.${store.me.id}`;
     this.head = null;
-    this.heardAt = 0;
+    this.heardAt = -Infinity;
+    this.reading = null;
+    this.behind = false;
     // Conversations that stand on the desktop, with the place of the last message of each.
     this.cards = new Map();
     store.listen((topic, id) => {
@@ -75,8 +77,12 @@ export class Announcer {
     if (this.announced.cursor < this.head) this.catchUp();
   }
 
-  /** Reads the log on: what was pushed while this browser was away, or was lost on its way. */
+  /**
+   * Reads the log on: what was pushed while this browser was away, or was lost on its way. Whoever asks for it meanwhile
+   * may mean what came after the last page: showing what was found takes its time.
+   */
   catchUp() {
+    this.behind = this.reading !== null;
     this.reading ??= this.readOn()
       .catch(() => this.later())
       .finally(() => {
@@ -91,6 +97,13 @@ export class Announcer {
   }
 
   async readOn() {
+    do {
+      this.behind = false;
+      await this.readPages();
+    } while (this.behind);
+  }
+
+  async readPages() {
     if (!this.bell.leads || this.announced.cursor === null) return;
     const found = new Map();
     let { cursor } = this.announced;
@@ -160,7 +173,7 @@ export class Announcer {
 
   /** Somebody who writes ten lines in a row is heard once. */
   mayBeHeard() {
-    const now = Date.now();
+    const now = performance.now();
     if (now - this.heardAt < HEARD_EVERY_MS) return false;
     this.heardAt = now;
     return true;

@@ -66,6 +66,8 @@ export class Client {
   async adopt() {
     const found = await this.disk.adopt().catch(() => []);
     this.outbox.add(...found);
+    // What is written from here on comes after them, even where the clock was put back.
+    this.lastOrder = found.reduce((highest, { order }) => Math.max(highest, order), this.lastOrder ?? 0);
     for (const entry of found) this.on.outbox(entry, "added");
     this.pump();
   }
@@ -385,14 +387,14 @@ export class Client {
 
   /** The file of a message was refused for good, and so is the message. */
   refuse(clientId, code, message) {
-    const entry = this.outbox.refused(clientId, { code, message }, Date.now());
+    const entry = this.outbox.refused(clientId, { code, message }, performance.now());
     if (!entry) return;
     this.keep(entry);
     this.on.outbox(entry, "failed");
   }
 
   pump() {
-    const now = Date.now();
+    const now = performance.now();
     for (const entry of this.outbox.take(now)) {
       if (!this.connection.write(frameOf(entry))) {
         this.outbox.closed();
@@ -446,7 +448,7 @@ export class Client {
 
   refused(frame) {
     if (!frame.id) return;
-    const entry = this.outbox.refused(frame.id, frame, Date.now());
+    const entry = this.outbox.refused(frame.id, frame, performance.now());
     if (!entry) return;
     if (entry.state === "queued") {
       this.pump();

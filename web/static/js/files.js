@@ -55,14 +55,14 @@ export class Files {
   }
 
   take(told) {
-    if (this.store.transfers.take(told, Date.now())) this.store.tell("file", told.id);
+    if (this.store.transfers.take(told, performance.now())) this.store.tell("file", told.id);
   }
 
   /** How far the file of a message is. What nobody has said yet is asked for. */
   of(file) {
     const { transfers } = this.store;
     if (!file.id) return transfers.none;
-    transfers.take(file, Date.now());
+    transfers.take(file, performance.now());
     const transfer = transfers.of(file.id);
     if (transfer.state === "") {
       this.unheard.add(file.id);

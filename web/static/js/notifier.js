@@ -99,12 +99,12 @@ export class Notifier {
 
   typing({ conversation, user }) {
     if (user === this.store.me.id) return;
-    this.store.presence.types(conversation, Date.now());
+    this.store.presence.types(conversation, performance.now());
     this.lapse();
   }
 
   lapse() {
-    const next = this.store.presence.lapse(Date.now());
+    const next = this.store.presence.lapse(performance.now());
     clearTimeout(this.lapseTimer);
     if (next === 0) return;
     this.lapseTimer = setTimeout(() => {
@@ -122,7 +122,7 @@ export class Notifier {
   typed(conversation) {
     const signal = this.signals.get(conversation) ?? new TypingSignal();
     this.signals.set(conversation, signal);
-    const wait = signal.typed(Date.now());
+    const wait = signal.typed(performance.now());
     if (wait === 0) this.signal(conversation);
     else {
       clearTimeout(this.signalTimer);
@@ -131,7 +131,7 @@ export class Notifier {
   }
 
   signal(conversation) {
-    if (this.down || !this.client.connection.up || !this.signals.get(conversation).due(Date.now())) return;
+    if (this.down || !this.client.connection.up || !this.signals.get(conversation).due(performance.now())) return;
     this.client.connection.write({ type: "typing", conversation });
   }
 
@@ -198,6 +198,8 @@ export class Notifier {
     } catch (error) {
       this.store.notices.restore(before);
       this.store.tell("notices");
+      // Only the answer may be lost, and another device may have read them as well.
+      this.readNotices();
       throw error;
     }
   }

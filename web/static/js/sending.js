@@ -35,7 +35,7 @@ export class Sending {
     this.pictures = new Map();
     this.steps = new Steps({ client, kept: this.kept, uploader: this.uploader, files: this.files, portraits: this.portraits });
     this.steps.moved = (upload, sent) => {
-      this.uploads.progress(upload, sent, Date.now());
+      this.uploads.progress(upload, sent, performance.now());
       this.changed(upload, "progress");
     };
     this.running = new Map();
@@ -218,7 +218,7 @@ export class Sending {
   /** What the connection and file_chunker are like decides who may go on. */
   world() {
     const serving = this.store.actors.get("file_chunker") !== "down";
-    this.uploads.world({ up: this.client.connection.up, serving }, Date.now(), Math.random);
+    this.uploads.world({ up: this.client.connection.up, serving }, performance.now(), Math.random);
     for (const upload of this.uploads.all) if (!upload.end) this.changed(upload);
     this.pump();
   }
@@ -337,7 +337,7 @@ export class Sending {
 
   pump() {
     if (this.closed) return;
-    const now = Date.now();
+    const now = performance.now();
     for (const { upload, step } of this.uploads.take(now)) this.run(upload, step);
     clearTimeout(this.timer);
     const wait = this.uploads.wait(now);
@@ -353,7 +353,7 @@ export class Sending {
     if (upload.clientId !== clientId) return;
     this.running.delete(clientId);
     if (facts.error) await this.failed(upload, facts.error, stop.signal);
-    else this.uploads.done(upload, facts, Date.now());
+    else this.uploads.done(upload, facts, performance.now());
     if (upload.end) this.ended(upload);
     else if (step !== "send" || upload.busy === "") this.changed(upload, step === "send" ? "progress" : "");
     this.pump();
@@ -367,7 +367,7 @@ export class Sending {
     const creating = upload.busy === "create";
     // A file that was changed since it was chosen breaks off like a connection.
     if (upload.busy === "send" && code === "" && !(await readable(this.files.get(upload.clientId)))) upload.lacks = "file";
-    this.uploads.refused(upload, { code, retryAfter: error.retryAfter }, Date.now(), Math.random);
+    this.uploads.refused(upload, { code, retryAfter: error.retryAfter }, performance.now(), Math.random);
     if (creating && upload.end === "failed") this.client.refuse(upload.clientId, error.code, error.message);
   }
 

@@ -54,9 +54,9 @@ export class Notices {
     return changed;
   }
 
-  /** It could not be told: those rows are as before. */
+  /** It could not be told: those rows are as before, but for what came about them since. */
   restore(rows) {
-    for (const row of rows) this.rows.set(row.id, row);
+    for (const row of rows) if (this.rows.get(row.id)?.change === row.change) this.rows.set(row.id, row);
   }
 
   /** The newest first. */

@@ -4,7 +4,7 @@ import { linked, onlyEmoji } from "../core/text.js";
 import { timeOf, wholeOf } from "../dates.js";
 import { summaryOf } from "../summary.js";
 import { say } from "../words.js";
-import { avatar, button, h, icon, nameOf, tool } from "./dom.js";
+import { avatar, button, h, icon, keepFocus, nameOf, tool } from "./dom.js";
 import { FileCard } from "./file_card.js";
 import { ticks } from "./list.js";
 
@@ -37,7 +37,8 @@ export function drawBubble(node, row, context) {
   node.setAttribute("aria-label", own ? say("message.you") : nameOf(context.peer));
   node.card = cardFor(node, row, context);
   const acts = row.row.pending || row.row.deleted ? null : node.more;
-  node.replaceChildren(...[!own && last ? avatar(context.peer, ".small") : null, stack(node, row, quoted, context), acts].filter(Boolean));
+  const inside = [!own && last ? avatar(context.peer, ".small") : null, stack(node, row, quoted, context), acts];
+  keepFocus(node, () => node.replaceChildren(...inside.filter(Boolean)), () => node);
   watchLateness(node, row);
 }
 
@@ -120,7 +121,7 @@ function chips(message, context) {
     message.reactions.map(({ emoji, users }) => {
       const mine = users.includes(context.me);
       const label = say("message.reaction", { emoji, n: users.length });
-      const attributes = { type: "button", "aria-pressed": String(mine), "aria-label": label, title: label };
+      const attributes = { type: "button", "data-key": emoji, "aria-pressed": String(mine), "aria-label": label, title: label };
       const click = () => context.actions.react(message, emoji, !mine);
       return h(
         "button.chip",

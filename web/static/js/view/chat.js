@@ -2,7 +2,7 @@
 
 import { overlaid } from "../core/rows.js";
 import { say } from "../words.js";
-import { avatar, emptyState, h, icon, nameOf, tool } from "./dom.js";
+import { avatar, emptyState, h, icon, keepFocus, nameOf, tool } from "./dom.js";
 import { Composer } from "./composer.js";
 import { dropZone } from "./drop.js";
 import { fileActions, save } from "./file_actions.js";
@@ -125,7 +125,7 @@ export class Chat {
     const status = statusOf(this.conversation, this.store);
     const muted = this.store.wishes.mutedUntil(peer.id, Date.now()) > 0;
     const signature = JSON.stringify([peer, muted]);
-    if (this.headSignature !== signature) this.drawHeadWith(peer, name, muted);
+    if (this.headSignature !== signature) keepFocus(this.head, () => this.drawHeadWith(peer, name, muted));
     this.headSignature = signature;
     if (this.status.dataset.presence === status.state && this.status.textContent === status.words) return;
     this.status.dataset.presence = status.state;

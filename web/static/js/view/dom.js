@@ -65,8 +65,28 @@ export function emptyState({ title, hint, actions = [], mark = true, heading = "
   );
 }
 
-/** Replaces what `parent` holds, leaving children that stay where they are untouched. */
+/** What an element is to a person: with `data-key` the same thing under another name. */
+const sameThing = (one, other) => one.className === other.className && keyOf(one) === keyOf(other);
+const keyOf = (one) => one.dataset.key ?? one.getAttribute("aria-label") ?? one.textContent;
+
+/**
+ * `draw` may replace what `parent` holds. Whoever had the focus in there keeps it: the element itself where it is still on
+ * the page, else the one that stands for it now, else what `rest` returns.
+ */
+export function keepFocus(parent, draw, rest = () => null) {
+  const before = parent.contains(document.activeElement) ? document.activeElement : null;
+  draw();
+  if (!before || parent.contains(document.activeElement)) return;
+  const now = before.isConnected ? before : [...parent.querySelectorAll(before.tagName)].find((one) => sameThing(one, before));
+  (now ?? rest())?.focus({ preventScroll: true });
+}
+
+/** Replaces what `parent` holds, leaving children that stay where they are untouched; the focus stays where it is. */
 export function arrange(parent, children) {
+  keepFocus(parent, () => replace(parent, children));
+}
+
+function replace(parent, children) {
   let place = parent.firstChild;
   for (const child of children) {
     if (child === place) place = place.nextSibling;

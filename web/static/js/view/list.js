@@ -125,12 +125,14 @@ export class ConversationList {
 
   requestsRow() {
     const count = this.store.incoming.size;
+    if (this.requests?.count === count) return this.requests.row;
     const row = h(
       "a.row.requests",
-      { href: "/contacts", "data-link": true },
+      { href: "/contacts", "data-link": true, "data-key": "requests" },
       icon("knock"),
       h("span.row-line", {}, say("list.requests", { n: count }), h("span.badge", { "aria-hidden": "true" }, String(count))),
     );
+    this.requests = { count, row };
     return row;
   }
 

@@ -3,7 +3,7 @@
 import { aboutNotice } from "../about.js";
 import { shortOf, wholeOf } from "../dates.js";
 import { say } from "../words.js";
-import { arrange, avatar, badge, button, emptyState, h, icon, tool } from "./dom.js";
+import { arrange, avatar, badge, button, emptyState, h, icon, keepFocus, tool } from "./dom.js";
 import { choices } from "./forms.js";
 import { reasonOf, toast } from "./overlay.js";
 
@@ -81,7 +81,9 @@ export class NoticeCentre {
     const shown = notices.list.filter((one) => this.only === "all" || !one.read);
     const alive = new Set(shown.map((one) => one.id));
     for (const id of this.nodes.keys()) if (!alive.has(id)) this.nodes.delete(id);
-    arrange(this.list, shown.map((one) => this.item(one)));
+    // What was read is gone from the unread ones, and with it the button that was pressed.
+    const rest = () => this.list.querySelector("button") ?? this.panel.querySelector("h2");
+    keepFocus(this.list, () => arrange(this.list, shown.map((one) => this.item(one))), rest);
     this.drawRest(shown.length);
   }
 
@@ -99,7 +101,8 @@ export class NoticeCentre {
     element.dataset.kind = notice.kind;
     const mark = !notice.read && tool("check", say("notices.read"), () => this.read({ ids: [notice.id] }));
     const label = notice.read ? null : h("span.unseen", {}, say("notices.new"));
-    element.replaceChildren(...[h("button.notice-open", { type: "button", on: { click: follow } }, face, words, label, time), mark].filter(Boolean));
+    const open = h("button.notice-open", { type: "button", "data-key": "open", on: { click: follow } }, face, words, label, time);
+    keepFocus(element, () => element.replaceChildren(...[open, mark].filter(Boolean)), () => open);
     this.nodes.set(notice.id, { element, signature });
     return element;
   }

@@ -2,7 +2,7 @@
 
 import { shortOf } from "../dates.js";
 import { say } from "../words.js";
-import { arrange, avatar, button, emptyState, h, icon, nameOf } from "./dom.js";
+import { arrange, avatar, button, emptyState, h, icon, keepFocus, nameOf } from "./dom.js";
 import { confirmDialog, reasonOf, toast } from "./overlay.js";
 
 const DEBOUNCE_MS = 200;
@@ -147,7 +147,15 @@ export class PeoplePage {
     this.drawResults();
   }
 
+  /** What can be seen of it is read out, so it is drawn only when it has changed. */
   drawResults() {
+    const seen = JSON.stringify([this.chosen, this.hits?.map((user) => [user, this.relation(user)]), this.hits?.length === 0 && this.search.value]);
+    if (seen === this.resultsSeen) return;
+    this.resultsSeen = seen;
+    keepFocus(this.results, () => this.drawHits());
+  }
+
+  drawHits() {
     if (this.hits === null) {
       this.results.replaceChildren();
       return;
@@ -184,9 +192,14 @@ export class PeoplePage {
 
   /** One fitting action; for who asks me, the choice. */
   actions(user, relation) {
-    const does = (act, kind = "") => button(say(`people.${act}`), () => this.people.act(act, user), kind);
+    const named = (act, click, kind = "") => {
+      const made = button(say(`people.${act}`), click, kind);
+      made.dataset.key = `${user.id} ${act}`;
+      return made;
+    };
+    const does = (act, kind) => named(act, () => this.people.act(act, user), kind);
     if (relation === "self") return [];
-    if (relation === "contact") return [button(say("people.open"), () => this.people.openChat(user))];
+    if (relation === "contact") return [named("open", () => this.people.openChat(user))];
     if (relation === "incoming") return [does("accept", ".primary"), does("decline"), does("block", ".quiet")];
     if (relation === "outgoing") return [does("cancel")];
     if (relation === "blocked") return [does("unblock")];
@@ -195,6 +208,11 @@ export class PeoplePage {
 
   update() {
     const { incoming, outgoing, contacts, blocked } = this.store;
+    if (this.hits) this.drawResults();
+    // A button that is made anew between press and release is not clicked.
+    const seen = JSON.stringify([incoming, outgoing, contacts, blocked].map((map) => [...map.values()]));
+    if (seen === this.sectionsSeen) return;
+    this.sectionsSeen = seen;
     const asked = (one) => (one.at ? say("people.asked", { time: shortOf(one.at) }) : "");
     const sections = [
       this.section("people.requests", [...incoming.values()].map((one) => this.person(one.user, "incoming", asked(one))), "people.requests.none"),
@@ -205,7 +223,6 @@ export class PeoplePage {
       blocked.size > 0 && this.section("people.blocked", byName(blocked).map((one) => this.person(one.user, "blocked"))),
     ];
     arrange(this.sections, sections.filter(Boolean));
-    if (this.hits) this.drawResults();
   }
 
   section(title, rows, none = "") {

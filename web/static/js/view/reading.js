@@ -13,7 +13,8 @@ export class Reading {
   constructor({ conversation, attention, seen, tell, viewed }) {
     Object.assign(this, { conversation, attention, seen, tell, viewed });
     this.timer = 0;
-    this.toldAt = 0;
+    // By a clock that nobody puts back: what is read would not be told for as long as it takes to come there again.
+    this.toldAt = -Infinity;
     this.markedBefore = conversation.marked;
     this.unlisten = attention.listen(() => this.check());
   }
@@ -33,7 +34,7 @@ export class Reading {
     const seq = this.seen();
     this.viewed(seq);
     if (this.timer || seq <= this.conversation.floor) return;
-    const wait = Math.max(LOOK_MS, this.toldAt + EVERY_MS - Date.now());
+    const wait = Math.max(LOOK_MS, this.toldAt + EVERY_MS - performance.now());
     this.timer = setTimeout(() => {
       this.timer = 0;
       this.settle(seq);
@@ -44,7 +45,7 @@ export class Reading {
   settle(before) {
     if (!this.attentive) return;
     const seq = Math.min(before, this.seen() || before);
-    if (seq > this.conversation.floor && this.tell(seq)) this.toldAt = Date.now();
+    if (seq > this.conversation.floor && this.tell(seq)) this.toldAt = performance.now();
     this.check();
   }
 

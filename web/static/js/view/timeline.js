@@ -24,6 +24,8 @@ export class Timeline {
     this.divider = 0;
     this.dividerCount = 0;
     this.unseen = 0;
+    // Up to here those that arrived are counted: a push may come twice.
+    this.counted = 0;
     this.sticking = true;
     this.loading = false;
     this.loadFailed = false;
@@ -297,6 +299,7 @@ export class Timeline {
   open({ place = null }) {
     this.ready = false;
     const log = this.log;
+    this.counted = log.hi;
     const unread = this.conversation.unread;
     this.divider = unread > 0 ? log.firstUnread(this.conversation.floor, this.store.me.id) : 0;
     this.dividerCount = unread;
@@ -329,6 +332,8 @@ export class Timeline {
 
   /** A message of the other while this is open. Unseen when scrolled up; a divider when nobody looks at the page. */
   arrived(frame) {
+    if (frame.seq <= this.counted) return;
+    this.counted = frame.seq;
     if (!document.hasFocus()) {
       // When all before it was read, what is new begins here, wherever it began the last time.
       if (!this.divider || this.conversation.unread <= 1) {

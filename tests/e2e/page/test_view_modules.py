@@ -1,0 +1,208 @@
+"""Parts of the page by themselves, on an empty one: what is drawn again takes no focus and counts nothing twice."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.support.real_page import ROOT
+
+pytestmark = pytest.mark.e2e
+
+SETTING = """window.showing = async () => {
+    const {Timeline} = await import("/view/timeline.js");
+    const {Store} = await import("/core/store.js");
+    const store = new Store({id: "me"});
+    const peer = {id: "p", username: "p", display_name: "P"};
+    store.conversationList([{id: "c", peer, relation: "contact", last_message: null, unread: 0, unread_from: 0, seq: 2,
+        version: 2, my_read: 2, my_delivered: 2, peer_read: 0, peer_delivered: 0}]);
+    const row = (seq, more = {}) => ({conversation: "c", seq, version: seq, message_id: `m${seq}`, client_id: `k${seq}`,
+        sender: "me", at: "2026-01-01T00:00:00.000Z", body: `v${seq}`, ...more});
+    store.openLog("c");
+    const timeline = new Timeline({client: {store, outbox: {of: () => []}}, files: {}, conversation: store.get("c"),
+        actions: {react: () => {}, menu: () => {}}, load: () => {}, moved: () => {}});
+    document.body.replaceChildren(timeline.element);
+    return {store, timeline, row, peer};
+}"""
+
+
+@pytest.fixture(scope="module")
+def stage(bench: Page) -> Iterator[Page]:
+    bench.evaluate(SETTING)
+    yield bench
+    bench.evaluate("document.body.replaceChildren()")
+
+
+BUBBLE = """async () => {
+    const {store, timeline, row} = await showing();
+    const chips = users => ({reactions: users.map((emoji, at) => ({emoji, users: ["me", "p"].slice(0, at + 1)}))});
+    store.history("c", [row(1, chips(["+", "!"])), row(2)], false);
+    timeline.open({});
+    const focused = () => document.activeElement?.dataset.key ?? document.activeElement?.className;
+    const seen = [];
+    timeline.element.querySelector("[data-key='!']").focus();
+    store.receipt({conversation: "c", user: "p", delivered: 2, read: 0});
+    timeline.render();
+    seen.push(focused());
+    store.message(row(1, {version: 3, ...chips(["+"])}));
+    timeline.render();
+    seen.push(focused().split(" ")[0]);
+    timeline.element.querySelector(".msg[data-seq='2'] .more").focus();
+    store.receipt({conversation: "c", user: "p", delivered: 2, read: 2});
+    timeline.render();
+    seen.push(focused());
+    return seen;
+}"""
+
+
+def test_the_focus_stays_on_what_is_drawn_again(stage: Page) -> None:
+    assert stage.evaluate(BUBBLE) == ["!", "msg", "tool more"]
+
+
+TWICE = """async () => {
+    const {store, timeline, row} = await showing();
+    store.history("c", [row(1), row(2)], false);
+    timeline.open({});
+    timeline.sticking = false;
+    for (const seq of [2, 3, 3, 4]) timeline.arrived(row(seq, {sender: "p"}));
+    return timeline.unseen;
+}"""
+
+
+def test_a_message_that_is_pushed_twice_is_counted_once(stage: Page) -> None:
+    assert stage.evaluate(TWICE) == 2
+
+
+PEOPLE = """async () => {
+    const {PeoplePage} = await import("/view/people.js");
+    const {Store} = await import("/core/store.js");
+    const store = new Store({id: "me"});
+    const person = id => ({id, username: id, display_name: id});
+    const asks = id =>
+        store.contact({user: person(id), relation: "incoming", request: `r${id}`, conversation: `c${id}`});
+    asks("a");
+    asks("b");
+    const page = new PeoplePage({client: {store}, people: {act: () => {}}, copyLink: () => {}});
+    document.body.replaceChildren(page.element);
+    // The page itself takes the focus to its search a moment later.
+    await new Promise(resolve => setTimeout(resolve));
+    const accept = () => page.element.querySelector("[data-user=b] button");
+    const first = accept();
+    first.focus();
+    page.update();
+    const seen = [accept() === first];
+    asks("c");
+    page.update();
+    seen.push(accept() !== first, document.activeElement === accept());
+    page.close();
+    return seen;
+}"""
+
+
+def test_a_button_of_a_person_stays_itself_and_keeps_the_focus(stage: Page) -> None:
+    assert stage.evaluate(PEOPLE) == [True, True, True]
+
+
+ROWS = """async () => {
+    const {arrange, h} = await import("/view/dom.js");
+    const list = h("div");
+    document.body.replaceChildren(list);
+    const [a, b, c] = ["a", "b", "c"].map(name => h("button", {}, name));
+    arrange(list, [a, b, c]);
+    c.focus();
+    arrange(list, [c, a, b]);
+    return [document.activeElement.textContent, list.textContent];
+}"""
+
+
+def test_a_row_that_moves_up_takes_the_focus_with_it(stage: Page) -> None:
+    assert stage.evaluate(ROWS) == ["c", "cab"]
+
+
+PUT_BACK = """async () => {
+    const {Reading} = await import("/view/reading.js");
+    const real = Date.now;
+    const conversation = {floor: 0, marked: 0};
+    const told = [];
+    let heard = () => {}, newest = 1;
+    const attention = {focused: true, listen: () => () => {}};
+    const tell = seq => { told.push(seq); conversation.floor = seq; heard(); return true; };
+    const reading = new Reading({conversation, attention, seen: () => newest, viewed: () => {}, tell});
+    const next = () => Promise.race([new Promise(resolve => { heard = () => resolve(told.at(-1)); }),
+        new Promise(resolve => setTimeout(resolve, 10_000, "never"))]);
+    reading.check();
+    const first = await next();
+    Date.now = () => real() - 3_600_000;
+    newest = 2;
+    reading.check();
+    const second = await next();
+    Date.now = real;
+    reading.close();
+    return [first, second];
+}"""
+
+
+def test_a_clock_that_was_put_back_does_not_hold_up_what_was_read(stage: Page) -> None:
+    assert stage.evaluate(PUT_BACK) == [1, 2]
+
+
+LEAD = """async worker => {
+    const listeners = {};
+    const said = [];
+    const tab = (path, visibilityState) => ({url: `https://parley.test${path}`, visibilityState,
+        postMessage: what => said.push([path, what.type]), focus: async () => {}});
+    const click = async tabs => {
+        let done;
+        const clients = {matchAll: async () => tabs, openWindow: async path => said.push([path, "new"])};
+        const self = {clients, addEventListener: (name, listener) => { listeners[name] = listener; }};
+        new Function("self", worker)(self);
+        const notification = {close: () => {}, data: {path: "/chat/c", seq: 7}};
+        listeners.notificationclick({notification, waitUntil: promise => { done = promise; }});
+        await done;
+    };
+    await click([tab("/api/v1/files/f", "visible"), tab("/settings", "hidden")]);
+    await click([tab("/ops", "visible"), tab("/login", "visible")]);
+    return said;
+}"""
+
+
+def test_a_clicked_notification_leads_to_a_tab_that_listens(bench: Page) -> None:
+    worker = (ROOT / "web" / "static" / "sw.js").read_text()
+    assert bench.evaluate(LEAD, worker) == [["/settings", "open"], ["/chat/c#at=7", "new"]]
+
+
+BEHIND = """async () => {
+    const {Announcer} = await import("/announcer.js");
+    const {Store} = await import("/core/store.js");
+    const asked = [];
+    const shown = [];
+    let release;
+    const show = card => { shown.push(card.tag); return new Promise(resolve => { release = resolve; }); };
+    const bell = {leads: true, permission: "granted", shown: async () => [], close: () => {}, show};
+    const notice = (id, change) =>
+        ({id, change, kind: "request", user: "u", desktop: true, read: false, at: "2026-01-01"});
+    const log = [notice("a", 1)];
+    const api = {get: async path => {
+        const since = Number(/since=(\\d+)/.exec(path)[1]);
+        asked.push(since);
+        return {notices: log.filter(one => one.change > since), next: log.at(-1).change, more: false};
+    }};
+    const announcer = new Announcer({store: new Store({id: "me"}), api, bell});
+    announcer.listsAreHere();
+    announcer.begin(0);
+    const done = announcer.catchUp();
+    while (!release) await new Promise(resolve => setTimeout(resolve));
+    // Its push was lost, and the resync comes while the first one is being shown.
+    log.push(notice("b", 2));
+    announcer.catchUp();
+    const first = release;
+    bell.show = async card => { shown.push(card.tag); return true; };
+    first(true);
+    await done;
+    localStorage.clear();
+    return shown;
+}"""
+
+
+def test_what_is_lost_while_something_is_announced_is_announced_after_it(bench: Page) -> None:
+    assert bench.evaluate(BEHIND) == ["notice-a", "notice-b"]
