@@ -298,6 +298,8 @@ _OWNERS: tuple[tuple[type[Actor[Any]], Schema[Any]], ...] = (
 async def open_house(folder: Path, **sections: dict[str, object]) -> AsyncIterator[House]:
     """A running house in `folder`, its settings overridden by section; all of it is ended in any case."""
     sections["auth"] = {"bcrypt_cost": 4, **sections.get("auth", {})}
+    # Nobody beats here by itself, and an owner that is silent for some beats would be taken for down.
+    sections["runtime"] = {"beat": 10.0 * SCALE, **sections.get("runtime", {})}
     settings = installation(folder, **sections)
     environment = Environment(settings, Paths.of(settings))
     environment.paths.make()

@@ -209,7 +209,7 @@ async def test_a_front_that_never_heard_an_owner_tells_of_it_all_the_same(house:
     services = house.front._server.services
     # As if the front had been started while that owner was stopped, and some beats ago.
     services.hub.sources.clear()
-    services.hub._born -= 60
+    services.hub._born -= 1_000
     for owner in house.owners.values():
         if owner.name != name:
             owner.beat()
