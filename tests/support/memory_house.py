@@ -83,7 +83,7 @@ class Told:
 
 
 class House:
-    """`told`: the writes by id. Acknowledging mail before its outcome and push are out fails the test."""
+    """`told`: the writes by id. Mail that is acknowledged before it is answered, or kept, fails the test."""
 
     def __init__(self, kind: type[Mortal] = Mortal) -> None:
         self.kind = kind
@@ -93,6 +93,7 @@ class House:
         self.database = MemoryDatabase()
         self.told: dict[str, Told] = {}
         self.envelopes: list[Outgoing] = []
+        self.garbage: set[bytes] = set()
         self.count = 0
         self.broker = MemoryBroker(mailbox=QUEUE, on_acknowledge=self._acknowledged)
         self.broker.connect()
@@ -158,6 +159,13 @@ class House:
         self.envelopes.append(Outgoing("", QUEUE, body, durable=True, must_arrive=True))
         self.broker.put(self.envelopes[-1])
 
+    def put_garbage(self) -> None:
+        """Mail that nobody can decode."""
+        self.count += 1
+        body = b"\xc1%d" % self.count
+        self.garbage.add(body)
+        self.broker.put(Outgoing("", QUEUE, body, durable=True))
+
     def _word(self, person: str, word: str) -> str:
         return f"{word or person}{self.count + 1}"
 
@@ -180,6 +188,8 @@ class House:
         return [decode_dead_letter(letter.mail.body) for letter in queue]
 
     def _acknowledged(self, letter: Letter) -> None:
+        if letter.mail.body in self.garbage:
+            assert any(one.raw == letter.mail.body for one in self.letters()), "acknowledged before it was kept"
         envelope = _decoded(letter)
         out = {outcome.correlation for outcome in (*self.outcomes(), *self.replies(envelope.reply_to))}
         pushed = {item.correlation for batch in self.batches() for item in batch.items if isinstance(item, Push)}
