@@ -74,6 +74,9 @@ async def serve_socket(request: web.Request) -> web.StreamResponse:
         raise Refusal("invalid", f"The subprotocol {SUBPROTOCOL} is required.")
     address = address_key(services.security.address(request))
     _guard_count(services, caller.user, address)
+    if services.counters.draining:
+        # Since this was asked first: those who are there have been sent away, and nobody would tell this one.
+        raise Refusal("unavailable")
     connection = Connection(services, request, caller, address)
     # Before anything is read for hello: what is pushed meanwhile waits behind it.
     services.hub.join(connection)

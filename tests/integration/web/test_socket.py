@@ -9,12 +9,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from protocols.frames import SUBPROTOCOL
 from protocols.mail import Push, PushBatch
 from protocols.values import BODY_CHARACTERS
 from tests.support.house import House, Person, Socket, open_house
 from tests.support.waiting import SCALE, eventually
+from web.authentication import Caller
 from web.socket import OUTBOX_BYTES, Connection
 
 
@@ -364,6 +366,27 @@ async def test_a_drained_front_sends_its_sockets_elsewhere(house: House) -> None
         await draining
         with pytest.raises(aiohttp.ClientConnectionError):
             await ann.call("GET", "/healthz")
+
+
+async def test_who_comes_just_when_a_front_is_drained_is_sent_elsewhere_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, _ = await two(house)
+    services = house.front._server.services
+    caller = services.authenticator.caller
+
+    async def late(request: web.Request) -> Caller | None:
+        found = await caller(request)
+        services.counters.draining = True
+        return found
+
+    monkeypatch.setattr(services.authenticator, "caller", late)
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with ann.socket():
+            pass
+    services.counters.draining = False
+    assert refused.value.status == 503
+    assert not services.hub.ports
 
 
 async def test_a_contact_hears_at_once_that_somebody_asked(house: House) -> None:
