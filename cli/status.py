@@ -54,8 +54,10 @@ def _watch(paths: Paths) -> int:
                 text = table(snapshot(paths), coloured=colour.wanted(), width=_width())
             except NothingRunningError:
                 text = "nothing is running: `parley up`"
-            except (TimeoutError, ControlError) as error:
-                text = str(error) or "the supervisor does not answer in time: `parley doctor` says what to do"
+            except TimeoutError:
+                text = "the supervisor does not answer in time: `parley doctor` says what to do"
+            except ControlError as error:
+                text = str(error)
             # Over the old one, so that nothing flickers; what is left of longer lines and more of them is cleared.
             lines = "".join(f"{line}\033[K\n" for line in text.splitlines())
             print(f"\033[H{lines}\033[J", end="", flush=True)

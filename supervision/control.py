@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import struct
@@ -19,6 +20,8 @@ LONGEST = 4096
 PATIENCE = 2.0
 """Seconds for a request to arrive, and for its answer to be taken."""
 _MOST_CLIENTS = 16
+
+log = logging.getLogger("parley.supervisor")
 
 Operation = Literal["status", "start", "stop", "restart", "kill", "scale", "down"]
 
@@ -90,7 +93,7 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = await self._request(reader, writer)
-            await _send(writer, _success(await self._handle(request)))
+            await _send(writer, await self._answer(request))
             if request.op == "down":
                 await self._over.wait()
         except RefusedError as error:
@@ -99,6 +102,16 @@ class ControlServer:
             pass  # the client is gone or does not take its answer; what it asked for was carried out
         finally:
             writer.close()
+
+    async def _answer(self, request: Request) -> Answer:
+        """Whoever asks is told of a fault of ours too: a connection that only ends looks as if nothing were running."""
+        try:
+            return _success(await self._handle(request))
+        except RefusedError as error:
+            return _failure(error.code, str(error))
+        except Exception as error:
+            log.exception("supervisor: %s %s failed", request.op, request.name)
+            return _failure("failed", f"{request.op} failed ({error!r}): `parley logs supervisor`")
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request:
         if len(self._tasks) > _MOST_CLIENTS:

@@ -1,6 +1,8 @@
 """Who may ask, and how many at once; what is wrong with requests is in the end-to-end tests."""
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,14 @@ async def test_strangers_are_refused_though_they_got_at_the_socket(
     monkeypatch.setattr("os.getuid", lambda: 1000)
     assert await code_of(paths, Request("kill", "router")) == "forbidden"
     assert [request.op for request in asked] == ["status"]
+
+
+async def test_a_fault_of_its_own_is_told(serve: Server) -> None:
+    async def handle(_request: Request) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    paths = await serve(handle)
+    assert await code_of(paths, Request("scale", "front", 3)) == "failed"
 
 
 async def test_more_than_it_takes_at_once_are_told_so_and_the_others_are_served(serve: Server) -> None:
