@@ -129,11 +129,12 @@ class Withdrawal:
         version = tx.router.version()
         if not self._after and version == self._version:
             return ()
-        if not self._after:
-            # Before the reads: what changes during a rotation begins another.
-            self._version = version
+        first = not self._after
         notices = tx.notices.open_messages(self._after, CHECKED)
         gone = tx.router.read(lambda router: [one for one in notices if not _waiting(Arrivals(router.connection), one)])
+        if first:
+            # As it was before the reads: what changes during a rotation begins another. Not before they succeeded.
+            self._version = version
         self._after = notices[-1].id if len(notices) == CHECKED else ""
         if gone:
             # This may not be committed: only a rotation that finds nothing is the last one.

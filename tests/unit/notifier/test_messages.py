@@ -11,7 +11,7 @@ from protocols.values import conversation_of
 from storage.messages import Draft
 from storage.notifier import NotifierUnit
 from storage.notifier_decisions import SPAN_MS
-from storage.notifier_notices import NOTICES_MOST
+from storage.notifier_notices import NOTICES_MOST, Notices
 from storage.router import RouterUnit
 from tests.support.chat import place
 from tests.support.notices import Office
@@ -169,6 +169,23 @@ async def test_what_a_lost_transaction_took_back_is_taken_back_again(office: Off
 
     with pytest.raises(LookupError):
         await office.database.run(lost)
+    await office.look()
+    assert [notice.read for notice in await office.notices(BOB)] == [True]
+
+
+async def test_a_rotation_that_fails_at_its_beginning_is_begun_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.house.say(ANN, BOB, "one")
+    await office.hint("router")
+    await office.house.tell(BOB, ANN, delivered=1, read=1)
+
+    def fail(_: Notices, __: str, ___: int) -> NoReturn:
+        raise LookupError
+
+    with monkeypatch.context() as patch, pytest.raises(LookupError):
+        patch.setattr(Notices, "open_messages", fail)
+        await office.look()
     await office.look()
     assert [notice.read for notice in await office.notices(BOB)] == [True]
 
