@@ -183,9 +183,10 @@ async def test_a_rotation_that_fails_at_its_beginning_is_begun_again(
     def fail(_: Notices, __: str, ___: int) -> NoReturn:
         raise LookupError
 
-    with monkeypatch.context() as patch, pytest.raises(LookupError):
+    with monkeypatch.context() as patch:
         patch.setattr(Notices, "open_messages", fail)
-        await office.look()
+        with pytest.raises(LookupError):
+            await office.look()
     await office.look()
     assert [notice.read for notice in await office.notices(BOB)] == [True]
 
