@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from settings.errors import SettingsError
 from settings.model import Settings
 
 RUN_HOME = Path("/tmp")  # noqa: S108  (the folder in it is made 0700, and its owner checked)
-"""For sockets whose path would be too long in the data directory.
+"""For sockets whose path would be too long in the data directory, and for names that its own are no words for.
 
 Not XDG_RUNTIME_DIR: that one goes when its owner logs out, and with it a detached supervisor's sockets.
 """
@@ -17,10 +18,20 @@ Not XDG_RUNTIME_DIR: that one goes when its owner logs out, and with it a detach
 RUN_LONGEST = 80
 """Bytes of the run directory's path: a local socket's ends at 107, and its name takes up to 26 of them."""
 
+_WORD = re.compile(rb"[A-Za-z0-9/._+@%:=,-]*")
+
+
+def is_word(path: Path) -> bool:
+    """Whether a shell takes the path as one word, and as itself, though nobody quotes it."""
+    return _WORD.fullmatch(os.fsencode(path)) is not None
+
 
 @dataclass(frozen=True)
 class Paths:
-    """The folders of one installation. `run` is short, because the path of a local socket ends at 108 bytes."""
+    """The folders of one installation.
+
+    `run` is short, because the path of a local socket ends at 108 bytes, and one word for a shell.
+    """
 
     data: Path
     run: Path
@@ -29,7 +40,7 @@ class Paths:
     def of(cls, settings: Settings) -> "Paths":
         data = Path(settings.base, settings.data.dir).expanduser().resolve()
         run = data / "run"
-        if len(os.fsencode(run)) > RUN_LONGEST:
+        if len(os.fsencode(run)) > RUN_LONGEST or not is_word(run):
             # Second choice, because whoever clears /tmp would cut a live supervisor off from its children.
             mark = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
             run = RUN_HOME / f"parley-{os.getuid()}-{mark}"

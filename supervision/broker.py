@@ -17,6 +17,7 @@ import msgspec
 
 from settings import Paths, Settings, SettingsError
 from settings.endpoint import Endpoint, endpoint_file
+from settings.paths import is_word
 from settings.secret_files import BROKER_USERS, create, secret
 from supervision.spec import MARK, ChildSpec
 
@@ -113,6 +114,9 @@ def _write(settings: Settings, paths: Paths) -> Node:
     # One of the last crash is enough: they are large, and a full disk makes many.
     for core in paths.broker.glob("MnesiaCore.*"):
         core.unlink(missing_ok=True)
+    if (link := _folder(paths)) != paths.broker:
+        link.unlink(missing_ok=True)
+        link.symlink_to(paths.broker)
     cookie = paths.broker / ".erlang.cookie"
     if not cookie.exists():
         create(cookie, secrets.token_hex(24))
@@ -132,6 +136,15 @@ def _write(settings: Settings, paths: Paths) -> Node:
     # Last: whoever reads the endpoint finds a node that is configured for it.
     replace_file(endpoint_file(paths), msgspec.json.encode(endpoint).decode())
     return node
+
+
+def _folder(paths: Paths) -> Path:
+    """data/broker by a name without blanks, quotes and the like.
+
+    The node has a shell ask how full its disk is, and does not quote the folder. So it would watch no disk, or wait
+    before it starts for the end of a quotation.
+    """
+    return paths.broker if is_word(paths.broker) else paths.run / NAME
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -163,7 +176,7 @@ def configuration(settings: Settings, paths: Paths, endpoint: Endpoint) -> str:
     return f"""\
 listeners.tcp.1 = 127.0.0.1:{endpoint.port}
 num_acceptors.tcp = 4
-load_definitions = {paths.broker / "definitions.json"}
+load_definitions = {_folder(paths) / "definitions.json"}
 vm_memory_high_watermark.absolute = {settings.broker.memory_mib}MiB
 disk_free_limit.absolute = 64MB
 raft.wal_max_size_bytes = 64000000
@@ -262,7 +275,7 @@ def _refuse() -> socket.socket:
 
 def _environment(paths: Paths, node: Node) -> dict[str, str]:
     """The node's whole environment: nothing of ours is inherited, so no stray RABBITMQ_* or ERL_* changes it."""
-    base = paths.broker
+    base = _folder(paths)
     return {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",

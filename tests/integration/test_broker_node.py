@@ -52,7 +52,8 @@ async def test_mail_survives_kill_and_freeze_and_the_address_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker, "HANGING", 11)
-    with running_node(tmp_path) as node:
+    monkeypatch.setattr("settings.paths.RUN_HOME", tmp_path)
+    with running_node(tmp_path / "Ann's data; für uns") as node:
         before = endpoint_file(node.paths).read_bytes()
         await _leave_a_letter(node)
         os.kill(node.pid, signal.SIGSTOP)
@@ -66,6 +67,8 @@ async def test_mail_survives_kill_and_freeze_and_the_address_is_kept(
         letter = await channel.basic_get("parley.letters", no_ack=True)
         await connection.close()
         assert letter.body == b"kept"
+        # It watches its disk, though no shell takes that folder's name as it is.
+        assert "[error]" not in (node.paths.logs / "broker.log").read_text()
         addresses = listening_addresses(node.pid)
         assert len(addresses) >= 3
         assert {host for host, _ in addresses} <= {"127.0.0.1", "::1"}

@@ -66,6 +66,18 @@ def test_a_full_disk_keeps_only_from_starting_what_has_to_be_written(
             broker.spec(settings, paths, 1)
 
 
+def test_the_node_is_told_a_path_that_is_one_word(tmp_path: Path, made: tuple[Settings, Paths]) -> None:
+    del made
+    settings = installation(tmp_path / "Ann's data; für uns")
+    paths = Paths.of(settings)
+    for _ in range(2):
+        env = broker.spec(settings, paths, 1).env
+        folders = [env[key] for key in ("HOME", "RABBITMQ_CONFIG_FILE", "RABBITMQ_MNESIA_BASE", "PARLEY_INSTALLATION")]
+        assert not [folder for folder in folders if shlex.quote(folder) != folder]
+        assert Path(env["HOME"]).samefile(paths.broker)
+        assert f"load_definitions = {env['HOME']}/definitions.json\n" in (paths.broker / "rabbitmq.conf").read_text()
+
+
 def test_what_mnesia_wrote_of_a_crash_is_kept_until_the_next_start(made: tuple[Settings, Paths]) -> None:
     settings, paths = made
     assert 'cd "$HOME"' in " ".join(broker.spec(settings, paths, 1).argv)
