@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from drill.installation import free_port
 from drill.report import Spread
 from settings import load
 from settings.owners import OWNERS
-from tests.e2e.test_supervisor import free_port
 from tests.soak import doors, killing, simulated, standins
 from tests.soak.figures import Burden, Figure, Report, seconds, to_json, to_text, within
 from tests.soak.installation import make

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from drill.installation import free_port
 from settings.owners import OWNERS
 from supervision import proc
 from supervision.client import ask
@@ -23,12 +24,6 @@ from tests.support.waiting import SCALE, eventually_sync
 pytestmark = pytest.mark.e2e
 
 NAMES = [*OWNERS, "front.1", "front.2"]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from drill.installation import free_port
 from settings.endpoint import endpoint_file
 from supervision import broker, proc
 from supervision.spec import MARK
-from tests.e2e.test_supervisor import free_port
 from tests.support.fake_installation import Installation
 from tests.support.waiting import SCALE, eventually_sync
 

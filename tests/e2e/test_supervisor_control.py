@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from drill.installation import free_port
 from supervision.control import LONGEST, socket_path
-from tests.e2e.test_supervisor import free_port
 from tests.support.fake_installation import Installation
 from tests.support.waiting import SCALE
 

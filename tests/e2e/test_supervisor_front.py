@@ -8,8 +8,9 @@ from typing import Self
 
 import pytest
 
+from drill.installation import free_port
 from settings.owners import OWNERS
-from tests.e2e.test_supervisor import free_port, served_by
+from tests.e2e.test_supervisor import served_by
 from tests.support.fake_installation import Installation
 from tests.support.waiting import SCALE, eventually_sync
 

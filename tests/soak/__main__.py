@@ -5,7 +5,6 @@ import os
 import secrets
 import shlex
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from cli.exits import INTERRUPTED
+from drill.installation import free_port
 from settings import load
 from tests.soak import delivery, doors, file_kills, files, killing, midwrite, noticing, overload, simulated, standins
 from tests.soak.figures import Burden, Figure, Report, to_json, to_text, versions
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str]) -> int:
 def _play(name: str, numbers: Numbers) -> list[Figure]:
     whole, part = PARTS[name]
     with tempfile.TemporaryDirectory(prefix="parley-soak-") as folder:
-        home = make(Path(folder) / "data", _free_port(), whole=whole)
+        home = make(Path(folder) / "data", free_port(), whole=whole)
         try:
             return part(home, numbers, lambda text: _tell(name, text))
         except (AssertionError, OSError) as error:
@@ -171,12 +171,6 @@ def _command(args: argparse.Namespace, seed: int) -> str:
     """What to type to have the same again."""
     given = [f"--{name.replace('_', '-')}={getattr(args, name):g}" for name in Numbers.__struct_fields__[1:]]
     return "make soak ARGS=" + shlex.quote(" ".join([*args.parts, f"--seed={seed}", *given]))
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 if __name__ == "__main__":
