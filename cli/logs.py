@@ -103,9 +103,15 @@ class Tail:
         """Whole lines that were written since the last call."""
         lines = self._read()
         try:
-            # The old file was renamed or shortened: what it held is read, so go on with the one in its place.
-            if self._file is None or self.path.stat().st_ino != _inode(self._file):
+            there = self.path.stat()
+            if self._file is None or there.st_ino != _inode(self._file):
+                # The old file was renamed: what it held is read, so go on with the one in its place.
                 self._open()
+                lines += self._read()
+            elif there.st_size < self._file.tell():
+                # It was emptied, and what came since stands at its beginning.
+                self._rest = b""
+                self._file.seek(0)
                 lines += self._read()
         except FileNotFoundError:
             pass  # between the renaming of the old file and the creation of the new one

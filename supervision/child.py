@@ -95,6 +95,10 @@ class Child:
         if self.pid is None:
             self._history = History()
             self._spawn()
+        elif self.state == "failing":
+            # It is being tried just now. Whoever starts it has mended something, and waits for this try.
+            self._history = History()
+            self._become("starting")
 
     async def stop(self, within: float) -> bool:
         """Ask it to end, and end it after `within` seconds. True when it went by itself. A stop is no failure."""

@@ -35,6 +35,16 @@ def test_nothing_is_lost_or_doubled_when_the_log_is_rotated(tmp_path: Path) -> N
         assert tail.new() == ["first of the new"]
 
 
+def test_a_log_that_was_emptied_is_followed_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    path.write_text("one\ntwo\nthr")
+    with closing(Tail(path)) as tail:
+        tail.last(10)
+        path.write_text("four\n")
+        assert tail.new() == ["four"]
+        assert tail.new() == []
+
+
 def test_an_actor_is_all_its_copies(tmp_path: Path) -> None:
     for name in ("front.1", "front.2", "router", "supervisor"):
         (tmp_path / f"{name}.log").touch()

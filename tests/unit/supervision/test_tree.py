@@ -1,9 +1,11 @@
 """The tree over small real processes, without signals from outside: order, types, faults of the start itself."""
 
 import asyncio
+import dataclasses
 import errno
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -44,8 +46,9 @@ async def make(tmp_path: Path) -> AsyncIterator[Maker]:
         restarted=told.append,
     )  # fmt: skip
 
-    def plant(*specs: ChildSpec, renew: dict[str, Callable[[], ChildSpec]] | None = None) -> Told:
-        tree = Told(specs, around, start_wait=0.3, stop_timeout=5.0, renew=renew or {})
+    def plant(*specs: ChildSpec, renew: dict[str, Callable[[], ChildSpec]] | None = None, cap: float = 30.0) -> Told:
+        limited = dataclasses.replace(around, limits=msgspec.structs.replace(LIMITS, cap=cap))
+        tree = Told(specs, limited, start_wait=0.3, stop_timeout=5.0, renew=renew or {})
         loop.add_signal_handler(signal.SIGCHLD, tree.reap)
         tree.told = told
         trees.append(tree)
@@ -138,6 +141,24 @@ async def test_the_start_by_hand_tells_of_failure(make: Maker) -> None:
     with pytest.raises(RefusedError, match=r"one does not start \(exit 3\)") as caught:
         await tree.start("one")
     assert caught.value.code == "not_ready"
+
+
+async def test_a_failing_one_that_is_tried_just_now_is_waited_for_by_who_starts_it(make: Maker, tmp_path: Path) -> None:
+    mended = tmp_path / "mended"
+    specs = [sh("one", "exit 3")]
+    tree = make(specs[0], renew={"one": lambda: specs[-1]}, cap=0.01)
+    await tree.start_all()
+    child = tree.children[0]
+    assert await child.until(lambda: child.state == "failing", 5)
+    say = "import os, socket; socket.socket(socket.AF_UNIX, 2).sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])"
+    script = f'until [ -e {mended} ]; do sleep 0.01; done; {sys.executable} -S -c "{say}"; sleep 60'
+    specs.append(sh("one", script, notify=True, waited_for=False))
+    assert await child.until(lambda: child.spec is specs[-1] and child.pid is not None, 5)
+    assert states(tree) == {"one": "failing"}
+    starting = asyncio.create_task(tree.start("one"))
+    asyncio.get_running_loop().call_soon(mended.touch)
+    await starting
+    assert states(tree) == {"one": "running"}
 
 
 async def test_a_copy_that_does_not_come_back_ends_the_roll(make: Maker) -> None:
