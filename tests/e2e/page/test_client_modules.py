@@ -242,3 +242,47 @@ PUT_BACK = """async () => {
 
 def test_a_clock_that_was_put_back_changes_no_order_and_pauses_nothing(glue: Page) -> None:
     assert glue.evaluate(PUT_BACK) == [["old", "new"], True]
+
+
+BROKEN = """async () => {
+    const {Api} = await import("/io/api.js");
+    const real = window.fetch;
+    const body = parts => new ReadableStream({pull: to => {
+        const part = parts.shift();
+        if (part === null) to.error(new Error("cut"));
+        else if (part === undefined) to.close();
+        else to.enqueue(new TextEncoder().encode(part));
+    }});
+    const said = [];
+    for (const [status, parts] of [[200, ['{"a": ', null]], [200, ["<html>"]], [200, []], [200, ['{"a": 1}']],
+        [503, ["<html>"]], [409, ['{"error": {"code": "conflict", "message": "no"}}']]]) {
+        window.fetch = async () => new Response(body(parts), {status});
+        const answer = await new Api({}).get("/x").catch(error => error);
+        said.push(answer instanceof Error ? answer.code ?? "no answer" : answer);
+    }
+    window.fetch = real;
+    return said;
+}"""
+
+
+def test_an_answer_that_breaks_off_is_none(bench: Page) -> None:
+    assert bench.evaluate(BROKEN) == ["no answer", "no answer", {}, {"a": 1}, "internal", "conflict"]
+
+
+GREETED = """async () => {
+    const {Connection} = await import("/io/socket.js");
+    const real = window.WebSocket;
+    window.WebSocket = class { close() {} };
+    const said = [];
+    const on = {open: hello => said.push(hello.user), state: ({up}) => said.push(up)};
+    const connection = new Connection({url: "", verify: async () => true, on});
+    connection.connect();
+    connection.socket.onmessage({data: JSON.stringify({type: "hello", user: "somebody else"})});
+    connection.stop();
+    window.WebSocket = real;
+    return said;
+}"""
+
+
+def test_who_is_greeted_is_known_before_anything_goes_on(bench: Page) -> None:
+    assert bench.evaluate(GREETED) == ["somebody else", True]

@@ -1,9 +1,9 @@
 """Bad moments: answers that are late, tabs that get into each other's way, clocks that are put back."""
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import FilePayload, Route, expect
 
-from tests.support.real_page import Person, Wire
+from tests.support.real_page import PASSWORD, Person, Wire
 from tests.support.waiting import eventually_sync
 
 pytestmark = pytest.mark.e2e
@@ -119,3 +119,32 @@ def test_a_browser_whose_disk_does_not_answer_is_connected_all_the_same(pair: Pa
     ada.page.wait_for_selector("html[data-link=up]", state="attached")
     ada.write("not written down")
     expect(ada.page.locator(".msg.own[data-seq]")).to_have_count(1)
+
+
+SHOWS = "id => JSON.parse(document.getElementById('boot')?.textContent ?? '{}').user?.id === id"
+
+
+def test_a_tab_makes_room_when_somebody_else_signs_in_at_the_browser(pair: Pair) -> None:
+    ada, noor, conversation = pair
+    ada.open(conversation)
+    ada.connected()
+    assert ada.page.evaluate(SHOWS, ada.id)
+    other = ada.context.new_page()
+    # With a form that was open already: the session of the first one goes on.
+    ada.api("POST", "/auth/login", {"username": noor.username, "password": PASSWORD})
+    other.goto(f"{ada.house.origin}/chat")
+    ada.page.wait_for_function(SHOWS, arg=noor.id)
+    other.close()
+
+
+FILE = FilePayload(name="plan.txt", mimeType="text/plain", buffer=b"a plan")
+
+
+def test_who_leaves_with_files_that_are_not_sent_is_asked(pair: Pair) -> None:
+    ada, _, conversation = pair
+    ada.open(conversation)
+    ada.page.set_input_files(".composer input[type=file]", FILE)
+    expect(ada.page.locator(".tray-item")).to_have_count(1)
+    assert ada.page.evaluate(LEAVING)
+    ada.page.click(".tray-remove")
+    assert not ada.page.evaluate(LEAVING)

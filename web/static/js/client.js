@@ -21,7 +21,8 @@ export class Client {
   /**
    * `on.outbox(entry, what)` hears what became of an entry: "added" (with its former client_id when it is sent again),
    * "released", "stored", "failed", "refused", "gone". `on.hello`,
-   * `on.frame` and `on.resynced` hear what the server says, once it was taken in here.
+   * `on.frame` and `on.resynced` hear what the server says, once it was taken in here. `on.stranger` hears that somebody
+   * else is signed in at this browser.
    */
   constructor({ store, api, disk, url, on }) {
     this.store = store;
@@ -169,8 +170,7 @@ export class Client {
 
   async opened(hello) {
     if (hello.user.id !== this.store.me.id) {
-      // Somebody else signed in at this browser: nothing of the former person may stay on this page.
-      location.reload();
+      this.on.stranger();
       return;
     }
     this.store.rename(hello.user);

@@ -94,6 +94,7 @@ class Page {
           this.view?.online?.();
         },
         lists: (good) => this.listsLoaded(good),
+        stranger: () => this.makeRoom(),
       },
     });
     this.sending = new Sending({ client: this.client, person: me.id, tell: toast });
@@ -131,11 +132,14 @@ class Page {
     addEventListener("popstate", () => this.follow());
     addEventListener("focus", () => this.adopt());
     addEventListener("beforeunload", (event) => {
-      if (this.client.unkept.size > 0) event.preventDefault();
+      const chosen = [...this.trays.values()].some((tray) => tray.items.length > 0);
+      if (!this.api.over && (chosen || this.client.unkept.size > 0)) event.preventDefault();
     });
     guardPage();
     addEventListener("storage", (event) => {
       if (event.key === "parley.theme") setTheme(recall("theme"));
+      // Of another tab. From then on all that this one asks for would be asked, and answered, in the other one's name.
+      if (event.key === "parley.person" && event.newValue && event.newValue !== boot.user.id) this.makeRoom();
     });
     this.follow();
     this.arrive();
@@ -320,10 +324,17 @@ class Page {
     return Math.max(kept, this.client.outbox.waiting) + this.sending.unfinished;
   }
 
+  /** Somebody else signed in at this browser: nothing of the former person may stay on this page. */
+  makeRoom() {
+    this.api.over = true;
+    this.client.connection.stop();
+    this.sending.close(false);
+    location.reload();
+  }
+
   /** Logged out: nothing of this person stays at this browser. */
   async leave(path) {
     this.api.over = true;
-    this.client.unkept.clear();
     this.client.connection.stop();
     this.view?.close?.();
     await this.disk.clear().catch(() => {});
@@ -336,7 +347,6 @@ class Page {
 
   /** The session ended elsewhere: the page is cleared, drafts and the outbox wait for the same person to come back. */
   sessionOver() {
-    this.client.unkept.clear();
     this.client.connection.stop();
     this.sending.close(false);
     this.view?.close?.();

@@ -29,6 +29,15 @@ export class ApiError extends Error {
 /** No answer at all: the server or the way to it is gone. Worth repeating. */
 export class Unreachable extends Error {}
 
+/** null for what is not JSON; nothing at all says that there is nothing to say. */
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : {};
+  } catch {
+    return null;
+  }
+}
+
 export class Api {
   /** `onSessionOver` is called once, when the session cannot be refreshed any more. */
   constructor({ onSessionOver }) {
@@ -72,15 +81,11 @@ export class Api {
   }
 
   async read(answer) {
-    const text = await answer.text().catch(() => "");
-    let value = {};
-    try {
-      value = text ? JSON.parse(text) : {};
-    } catch {
-      value = {};
-    }
-    if (answer.ok) return value;
-    throw new ApiError(answer.status, value.error ?? { code: "internal", message: answer.statusText });
+    const value = await answer.text().then(parsed, () => null);
+    if (!answer.ok) throw new ApiError(answer.status, value?.error ?? { code: "internal", message: answer.statusText });
+    // Broken off on its way, or put there by something in between: nobody knows what it would have said.
+    if (value === null) throw new Unreachable("no whole answer");
+    return value;
   }
 
   /**

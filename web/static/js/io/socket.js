@@ -77,8 +77,9 @@ export class Connection {
     this.attempt = 0;
     this.lostAt = 0;
     this.pinger = setInterval(() => this.check(PONG_WITHIN_MS), PING_EVERY_MS);
-    this.on.state(this.state);
+    // First whom it greets: uploads go on as soon as there is a connection, and would go on as somebody else's.
     this.on.open(hello);
+    this.on.state(this.state);
   }
 
   get state() {

@@ -324,7 +324,8 @@ export class Chat {
     this.closed = true;
     this.notifier.stopped(this.id);
     if (!this.timeline) return;
-    this.places.set(this.id, this.timeline.lastPlace);
+    // Left before there was anything to see: the place of the last time holds.
+    if (this.timeline.ready) this.places.set(this.id, this.timeline.lastPlace);
     this.timeline.close();
     this.composer.close();
     this.reading.close();
