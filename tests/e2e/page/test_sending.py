@@ -88,16 +88,18 @@ def test_what_is_not_answered_survives_a_reload_in_order(pair: Pair) -> None:
     noor.open(conversation)
     ada.open(conversation)
     ada.connected()
-    wire.cut = True
+    wire.lost.add("send")
     for text in ("one", "two", "three"):
         ada.write(text)
     expect(ada.page.locator(".msg.own .ticks[data-fate=sent]")).to_have_count(3)
     # Shown at once; how long the disk takes is its own affair.
     eventually_sync(lambda: ada.page.evaluate(KEPT) == 3)
     ada.page.reload()
+    ada.connected()
     expect(ada.page.locator(".msg .body")).to_have_text(["one", "two", "three"])
     assert set(ada.states()) <= {"queued", "sent"}
-    wire.cut = False
+    wire.lost.clear()
+    wire.close(1012)
     noor.sees("three", within=15)
     expect(ada.page.locator(".msg.own:not([data-state=queued], [data-state=sent])")).to_have_count(3)
     assert noor.texts() == ada.texts() == ["one", "two", "three"]
