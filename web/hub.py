@@ -76,6 +76,7 @@ class Teller(Protocol):
     def tell(self, to: str, command: Command[Any], *, id: str, person: str, correlation: str, after: str = "") -> None:  # noqa: A002  (as Post)
         """As Post."""
 
+    def drop(self, correlations: Iterable[str]) -> None: ...
     async def kept(self, to: str, within: float) -> bool: ...
 
 
@@ -241,8 +242,11 @@ class Hub:
 
     def forget(self, port: Port) -> None:
         """Outcomes that the port waits for are no longer wanted."""
-        for correlation in self._told.pop(port, ()):
-            self._waiting.pop(correlation, None)
+        told = self._told.pop(port, None)
+        if told:
+            for correlation in told:
+                self._waiting.pop(correlation, None)
+            self._teller.drop(told)
 
     def _correlation(self) -> str:
         self._number += 1

@@ -1,5 +1,6 @@
 """How a process that owns nothing talks to owners: it tells, it asks, or it signals."""
 
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
 from protocols.mail import Command
@@ -48,6 +49,9 @@ class Post(Asker, Protocol):
         Never waits: while the broker or the owner is away, mail gathers in a bounded lane. Raises
         Refusal("unavailable") at the bound, when nothing was taken.
         """
+
+    def drop(self, correlations: Iterable[str]) -> None:
+        """Nobody waits for these outcomes any more: a copy may take the place of what is not with the broker yet."""
 
     async def kept(self, to: str, within: float) -> bool:
         """Whether all that was told to an owner so far is with the broker, or came to be within so many seconds.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from msgspec import Raw, msgpack
@@ -91,6 +92,11 @@ class PostRoom(Post):
             lane = self._lanes[to] = Lane(to, self._environment.settings, self._incarnation)
             self._new_lane.set()
         lane.put(item)
+
+    def drop(self, correlations: Iterable[str]) -> None:
+        for correlation in correlations:
+            for lane in self._lanes.values():
+                lane.drop(correlation)
 
     async def kept(self, to: str, within: float) -> bool:
         lane = self._lanes.get(to)
@@ -240,19 +246,47 @@ class Lane:
         self._put = 0
         self._taken = 0
         self._marks: deque[tuple[int, asyncio.Future[None]]] = deque()
+        # The numbers of commands that wait for their turn: by correlation, or by person and id where nobody waits for
+        # the outcome any more.
+        self._numbers: dict[str, int] = {}
+        self._unwanted: dict[tuple[str, str], int] = {}
         self._some = asyncio.Event()
         self.empty = asyncio.Event()
         self.empty.set()
 
     def put(self, item: Item) -> None:
-        """Take it, or raise Refusal("unavailable") at the bound."""
+        """Take it, or raise Refusal("unavailable") at the bound. A copy of what nobody waits for takes its place."""
+        if self._unwanted and self._replaced(item):
+            return
         if len(self._queue) >= LANE_COMMANDS or self._bytes >= LANE_BYTES:
             raise Refusal("unavailable", f"Too much is waiting for {self._to}.", retry_after=2)
         self._queue.append(item)
         self._put += 1
         self._bytes += len(item.command)
+        self._numbers[item.correlation] = self._put
         self._some.set()
         self.empty.clear()
+
+    def drop(self, correlation: str) -> None:
+        """Nobody waits for that outcome any more. The command is done all the same, and is most likely told again.
+
+        Else those who come back again and again while nothing moves would fill the lane with copies.
+        """
+        number = self._numbers.pop(correlation, None)
+        if number is not None:
+            self._unwanted[_name(self._queue[self._place(number)])] = number
+
+    def _replaced(self, item: Item) -> bool:
+        number = self._unwanted.get(_name(item))
+        if number is None or bytes(self._queue[self._place(number)].command) != bytes(item.command):
+            return False
+        del self._unwanted[_name(item)]
+        self._queue[self._place(number)] = item
+        self._numbers[item.correlation] = number
+        return True
+
+    def _place(self, number: int) -> int:
+        return number - self._taken - 1
 
     async def kept(self) -> None:
         """Return when the broker has confirmed all that was put so far."""
@@ -266,6 +300,7 @@ class Lane:
         while True:
             await self._some.wait()
             items = self._gathered()
+            self._settle(items)
             body = encoder.encode(Envelope(sender=self._sender, items=items))
             await self._until_confirmed(broker, Outgoing("", queue, body, durable=True, must_arrive=True))
             for _ in items:
@@ -291,6 +326,16 @@ class Lane:
             items.append(item)
         return items
 
+    def _settle(self, items: list[Item]) -> None:
+        """From now on these are as they are: what is sent again must be the same."""
+        for item in items:
+            self._numbers.pop(item.correlation, None)
+        if self._unwanted:
+            last = self._taken + len(items)
+            for item in items:
+                if self._unwanted.get(_name(item), last + 1) <= last:
+                    del self._unwanted[_name(item)]
+
     async def _until_confirmed(self, broker: Broker, mail: Outgoing) -> None:
         delay = RETRY_BASE
         while True:
@@ -311,3 +356,7 @@ class Lane:
             await broker.declare_mailbox(self._to)
         except BrokerError:
             return
+
+
+def _name(item: Item) -> tuple[str, str]:
+    return item.person, item.id

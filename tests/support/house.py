@@ -9,7 +9,7 @@ import contextlib
 import json
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -133,6 +133,9 @@ class LocalPost(Post):
         self._owners[to].told.put_nowait(
             _Told(self._work(to, command, id, person, correlation, after=after), correlation)
         )
+
+    def drop(self, correlations: Iterable[str]) -> None:
+        """Mail in memory is with its owner at once."""
 
     async def kept(self, to: str, within: float) -> bool:  # noqa: ARG002  (mail in memory is there at once)
         return self.reachable

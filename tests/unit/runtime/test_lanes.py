@@ -21,8 +21,8 @@ CONFIGURATION = Settings(base="/nowhere")
 QUEUE = mailbox(CONFIGURATION.broker, "router")
 
 
-def item(number: int, size: int = 1) -> Item:
-    return Item(id=str(number), command=Raw(msgpack.encode("x" * size)))
+def item(number: int, size: int = 1, correlation: str = "") -> Item:
+    return Item(id=str(number), command=Raw(msgpack.encode("x" * size)), correlation=correlation)
 
 
 def lane(settings: Settings = CONFIGURATION) -> Lane:
@@ -155,3 +155,67 @@ async def declared() -> None:
 def test_a_mailbox_that_is_missing_is_declared() -> None:
     random.seed(1)
     run_virtually(declared())
+
+
+def test_who_comes_again_and_again_while_nothing_moves_fills_no_lane() -> None:
+    async def test() -> None:
+        one, broker = lane(), MemoryBroker()
+        for time in range(3):
+            for number in range(LANE_COMMANDS):
+                one.put(item(number, correlation=f"{time}/{number}"))
+            for number in range(LANE_COMMANDS if time < 2 else 0):
+                one.drop(f"{time}/{number}")
+        with pytest.raises(Refusal):
+            one.put(item(0, correlation="3/0"))
+        broker.connect()
+        running = asyncio.create_task(one.run(broker))
+        await one.empty.wait()
+        running.cancel()
+        assert arrived(broker) == list(range(LANE_COMMANDS))
+        letters = [decode_envelope(letter.mail.body) for letter in broker.queue(QUEUE)]
+        assert {it.correlation.partition("/")[0] for letter in letters for it in letter.items} == {"2"}
+
+    run_virtually(test())
+
+
+Step = tuple[str, int]
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(("tell", "tell", "other", "drop", "hop")), st.integers(0, 5)), max_size=60),
+    st.lists(st.sampled_from(FATES), max_size=30),
+)
+def test_copies_take_the_place_of_what_nobody_waits_for_and_everybody_else_is_heard(
+    steps: list[Step], fates: list[Fate]
+) -> None:
+    async def test() -> None:
+        one, broker = lane(), MemoryBroker()
+        broker.connect()
+        broker.fates.extend(fates)
+        running = asyncio.create_task(one.run(broker))
+        # Not settled: each correlation, with what was told under it.
+        wanted: dict[str, tuple[str, bytes]] = {}
+        dropped: set[tuple[str, bytes]] = set()
+        for count, (what, number) in enumerate(steps):
+            if what in {"tell", "other"}:
+                told = item(number, 1 if what == "tell" else 2, str(count))
+                wanted[str(count)] = told.id, bytes(told.command)
+                one.put(told)
+            elif what == "drop":
+                for correlation in [name for name, (id_, _) in wanted.items() if id_ == str(number)]:
+                    dropped.add(wanted.pop(correlation))
+                    one.drop(correlation)
+            for _ in range(number if what == "hop" else 0):
+                await asyncio.sleep(0)
+        while not one.empty.is_set():
+            broker.connect()
+            await asyncio.sleep(0.01)
+        running.cancel()
+        came = [it for letter in broker.queue(QUEUE) for it in decode_envelope(letter.mail.body).items]
+        heard = {it.correlation: (it.id, bytes(it.command)) for it in came}
+        assert wanted.items() <= heard.items()
+        assert dropped <= {(it.id, bytes(it.command)) for it in came}
+        assert (one._bytes, one._numbers.keys() - {""}, one._unwanted) == (0, set(), {})
+
+    run_virtually(test())

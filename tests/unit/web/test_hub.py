@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,7 @@ class World:
     def __init__(self) -> None:
         self.now = 100.0
         self.mail: list[tuple[str, Command[Any], str, str, str]] = []
+        self.dropped: set[str] = set()
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.full = False
         self.taken = True
@@ -68,6 +69,9 @@ class World:
         if self.full:
             raise Refusal("unavailable")
         self.mail.append((to, command, id, person, correlation))
+
+    def drop(self, correlations: Iterable[str]) -> None:
+        self.dropped |= set(correlations)
 
     async def kept(self, to: str, within: float) -> bool:  # noqa: ARG002  (the broker takes it at once, or never)
         return self.taken
@@ -219,6 +223,7 @@ def test_a_resync_forgets_what_was_told_and_spares_those_who_left(world: World) 
     world.hub.leave(bob)
     world.run_later()
     assert world.hub.waiting == 0
+    assert world.dropped == {"front.1:abc/1"}, "a copy may take its place"
     assert (ann.events, bob.events) == (["resync"], [])
 
 
