@@ -4,11 +4,10 @@ import { mint } from "./core/ids.js";
 import { frameOf, Outbox } from "./core/outbox.js";
 import { ApiError } from "./io/api.js";
 import { Connection } from "./io/socket.js";
+import { Lists } from "./lists.js";
 
 const GAP_WAIT_MS = 400;
 const DELIVERED_WAIT_MS = 150;
-const LISTS_WAIT_MS = 50;
-const LISTS_AGAIN_MS = 3_000;
 // Frames held back during a sync; those beyond are applied at once, and the versions put right what they outran.
 const HELD_FRAMES = 1_000;
 const SYNC_AGAIN_MS = 3_000;
@@ -34,8 +33,6 @@ export class Client {
     this.held = null;
     this.syncing = null;
     this.behind = false;
-    this.listsAsked = 0;
-    this.listsTaken = 0;
     this.pushes = 0;
     // Entries that are nowhere but on this page.
     this.unkept = new Set();
@@ -51,9 +48,15 @@ export class Client {
         state: (state) => on.connection(state),
       },
     });
+    this.lists = new Lists({
+      store,
+      api,
+      connected: () => this.connection.up,
+      on: { token: (token) => this.listed(token), lists: (good) => on.lists(good) },
+    });
     store.listen((topic, id) => {
       if (topic === "gap") this.gapLater(id);
-      if (topic === "stale") this.listsSoon();
+      if (topic === "stale") this.lists.soon();
       if (topic === "log" || topic === "list") this.deliveredSoon();
     });
   }
@@ -75,50 +78,15 @@ export class Client {
 
   // Lists and history
 
-  /**
-   * Everything that is not in the sync stream. Repeated on every hello; the first answer's token starts the sync. Of two
-   * answers that cross the younger holds, and what was pushed about somebody while an answer travelled is younger than it.
-   */
-  async loadLists() {
-    const turn = (this.listsAsked += 1);
-    const { moves } = this.store;
-    const [list, contacts, requests] = await Promise.allSettled([
-      this.api.get("/conversations"),
-      this.api.get("/contacts"),
-      this.api.get("/contacts/requests"),
-    ]);
-    const whole = [list, contacts, requests].every(({ status }) => status === "fulfilled");
-    if (turn < this.listsTaken) return;
-    if (whole) this.listsTaken = turn;
-    const fresh = moves === this.store.moves;
-    if (list.status === "fulfilled") {
-      this.store.conversationList(list.value.conversations, fresh);
-      if (this.token === null) {
-        this.token = list.value.sync;
-        if (this.connection.up) this.sync();
-      }
-    }
-    if (fresh && contacts.status === "fulfilled") this.store.contactList(contacts.value);
-    if (fresh && requests.status === "fulfilled") this.store.requestList(requests.value);
-    if (!whole) this.listsLater();
-    else if (!fresh) this.listsSoon();
-    this.on.lists(list.status === "fulfilled");
+  loadLists() {
+    return this.lists.load();
   }
 
-  /** Once for all that asks for it within a moment. */
-  listsSoon() {
-    this.listsTimer ??= setTimeout(() => {
-      this.listsTimer = null;
-      this.loadLists();
-    }, LISTS_WAIT_MS);
-  }
-
-  /** Some of it was not answered. Where the connection is lost as well, the next hello asks again, but for the first start. */
-  listsLater() {
-    clearTimeout(this.laterTimer);
-    this.laterTimer = setTimeout(() => {
-      if (!this.api.over && (this.connection.up || !this.store.loaded)) this.loadLists();
-    }, LISTS_AGAIN_MS * (1 + Math.random()));
+  /** The first list's token starts the sync. */
+  listed(token) {
+    if (this.token !== null) return;
+    this.token = token;
+    if (this.connection.up) this.sync();
   }
 
   /** Older messages of a conversation; one request at a time. Resolves with whether something came. */
