@@ -1,6 +1,7 @@
 """The overview: what the supervisor tells and what this front hears, put together; and when nothing may be done."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,9 @@ class Nobody:
 
     def tell(self, to: str, command: Any, *, id: str, person: str, correlation: str, after: str = "") -> None:  # noqa: A002  (as Post)
         raise AssertionError(f"told {to} {command} {id} {person} {correlation} {after}")
+
+    def drop(self, correlations: Iterable[str]) -> None:
+        raise AssertionError(f"dropped {correlations}")
 
     async def kept(self, to: str, within: float) -> bool:
         raise AssertionError(f"asked for {to} within {within}")
