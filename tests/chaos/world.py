@@ -115,9 +115,11 @@ class Arena:
 
 
 @contextlib.asynccontextmanager
-async def running_world(folder: Path, faults: Sequence[Fault], log: Callable[..., None]) -> AsyncIterator[Arena]:
+async def running_world(
+    folder: Path, faults: Sequence[Fault], log: Callable[..., None], **environment: str
+) -> AsyncIterator[Arena]:
     """An installation whose every child runs; afterwards it is stopped, and what faults made ready is removed."""
-    ground = Ground(folder)
+    ground = Ground(folder, environment)
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  (once, before anything runs)
     async with contextlib.AsyncExitStack() as exits:
         for fault in faults:

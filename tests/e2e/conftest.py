@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from drill.installation import Installation, running_installation
+from tests.support.patience import PATIENT
 from tests.support.standing import standing
-from tests.support.waiting import SCALE
 
 
 @pytest.fixture(scope="session")
@@ -16,5 +16,5 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     Whoever freezes a process lets it go on by itself: on a slow machine its watchdog would be before that.
     """
     folder = tmp_path_factory.mktemp("installation") / "data"
-    with standing(running_installation(folder, PARLEY_SUPERVISION__WATCHDOG=f"{30 * SCALE:g}")) as one:
+    with standing(running_installation(folder, **PATIENT)) as one:
         yield one

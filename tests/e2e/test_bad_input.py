@@ -35,6 +35,7 @@ from protocols.values import conversation_of
 from settings import load
 from tests.soak.overload import UNLIMITED
 from tests.support.mutations import Mutator, sample, to_json, to_msgpack
+from tests.support.patience import PATIENT
 from tests.support.standing import standing
 from tests.support.waiting import SCALE, eventually
 from web.asyncapi import CLOSE_CODES
@@ -60,7 +61,7 @@ _decode_sync = msgspec.json.Decoder(SyncOk).decode
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation of this file's own, without limits on how often."""
-    with standing(running_installation(tmp_path_factory.mktemp("bad") / "data", **UNLIMITED)) as one:
+    with standing(running_installation(tmp_path_factory.mktemp("bad") / "data", **UNLIMITED, **PATIENT)) as one:
         yield one
 
 

@@ -15,6 +15,7 @@ from protocols.values import conversation_of
 from tests.chaos.faults.clocks import SHIFT, BentClocks, clock_of
 from tests.chaos.world import Arena, running_world
 from tests.support.needs import lacking
+from tests.support.patience import PATIENT
 from tests.support.waiting import SCALE, eventually
 
 pytestmark = pytest.mark.e2e
@@ -29,7 +30,7 @@ async def world(tmp_path: Path) -> AsyncIterator[Arena]:
     fault = BentClocks()
     if reason := fault.missing():
         lacking(reason)
-    async with running_world(tmp_path / "data", [fault], lambda *_: None) as one:
+    async with running_world(tmp_path / "data", [fault], lambda *_: None, **PATIENT) as one:
         yield one
 
 

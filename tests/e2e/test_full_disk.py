@@ -12,6 +12,7 @@ from drill.ledger import Logged, settle
 from drill.person import HttpError, Person
 from protocols.values import conversation_of
 from tests.support.needs import is_root, lacking
+from tests.support.patience import PATIENT
 from tests.support.small_disk import SmallDisk, why_not
 from tests.support.waiting import SCALE, eventually
 
@@ -34,7 +35,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 async def test_a_full_disk_holds_senders_up_and_loses_nothing(disk: SmallDisk, tmp_path: Path) -> None:
     async with (
-        running_installation(tmp_path / "data") as installation,
+        running_installation(tmp_path / "data", **PATIENT) as installation,
         Person(installation.base, "ann") as ann,
         Person(installation.base, "bob") as bob,
     ):

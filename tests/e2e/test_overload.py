@@ -28,6 +28,7 @@ from supervision import proc
 from tests.soak import overload
 from tests.support.mortal_installation import MortalInstallation
 from tests.support.mortal_router import DEADLY, cure
+from tests.support.patience import PATIENT
 from tests.support.standing import standing
 from tests.support.waiting import SCALE, eventually
 
@@ -36,6 +37,7 @@ pytestmark = pytest.mark.e2e
 BOUND = 100
 ENVIRONMENT = {
     **overload.UNLIMITED,
+    **PATIENT,
     "PARLEY_BROKER__MAILBOX_BOUND": str(BOUND),
     # So that router comes back at once, however often it died.
     "PARLEY_SUPERVISION__WINDOW": "0.05",
