@@ -93,6 +93,60 @@ def test_an_answer_that_is_older_than_a_push_does_not_take_it_back(glue: Page) -
     assert seen["crossed"] == ["q"]
 
 
+MARKING = """async () => {
+    const {client, store, asked, lists, item, begin, turn} = await setting();
+    const read = item({seq: 9, version: 9, my_read: 9, my_delivered: 9});
+    const marked = {...read, unread: 3, unread_from: 7};
+    const told = from => client.push({type: "receipt", conversation: "c", user: "me", delivered: 9, read: 9,
+        unread_from: from});
+    const one = () => [store.get("c").marked, store.get("c").unread];
+    const again = async (...conversations) => {
+        const end = performance.now() + 5000;
+        while (asked.length < 3 && performance.now() < end) await turn();
+        lists({conversations});
+        await turn();
+    };
+    const seen = {};
+    await begin(read);
+    // Each answer was made before the push, and comes after it.
+    client.loadLists();
+    told(7);
+    lists({conversations: [read]});
+    await turn();
+    seen.marked = one()[0];
+    await again(marked);
+    seen.counted = one();
+    client.loadLists();
+    told(0);
+    lists({conversations: [marked]});
+    await turn();
+    seen.ended = one();
+    await again(read);
+    client.loadLists();
+    lists({conversations: [marked]});
+    await turn();
+    seen.listed = one();
+    client.loadLists();
+    client.read("c", 9);
+    lists({conversations: [marked]});
+    await turn();
+    seen.read = one();
+    await again(read);
+    seen.quiet = asked.length;
+    return seen;
+}"""
+
+
+def test_a_list_that_is_older_than_a_mark_as_unread_does_not_take_it_back(glue: Page) -> None:
+    seen = glue.evaluate(MARKING)
+    assert seen["marked"] == 7
+    assert seen["counted"] == [7, 3]
+    assert seen["ended"] == [0, 0]
+    assert seen["listed"] == [7, 3], "what nothing was pushed of is as the list says"
+    assert seen["read"] == [0, 0]
+    assert seen["quiet"] == 0
+
+
 FAILING = """async () => {
     const {client, asked, answer, item, begin} = await setting();
     const wait = window.setTimeout;

@@ -12,12 +12,12 @@ export class Lists {
   }
 
   /**
-   * Repeated on every hello. Of two answers that cross the younger holds, and what was pushed about somebody while an
-   * answer travelled is younger than it.
+   * Repeated on every hello. Of two answers that cross the younger holds, and what was pushed about somebody, or of a mark
+   * as unread, while an answer travelled is younger than it.
    */
   async load() {
     const turn = (this.asked += 1);
-    const { moves } = this.store;
+    const { moves, marks } = this.store;
     const [list, contacts, requests] = await Promise.allSettled([
       this.api.get("/conversations"),
       this.api.get("/contacts"),
@@ -28,13 +28,13 @@ export class Lists {
     if (whole) this.taken = turn;
     const fresh = moves === this.store.moves;
     if (list.status === "fulfilled") {
-      this.store.conversationList(list.value.conversations, fresh);
+      this.store.conversationList(list.value.conversations, { fresh, marks });
       this.on.token(list.value.sync);
     }
     if (fresh && contacts.status === "fulfilled") this.store.contactList(contacts.value);
     if (fresh && requests.status === "fulfilled") this.store.requestList(requests.value);
     if (!whole) this.later();
-    else if (!fresh) this.soon();
+    else if (!fresh || marks !== this.store.marks) this.soon();
     this.on.lists(list.status === "fulfilled");
   }
 

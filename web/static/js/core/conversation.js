@@ -19,6 +19,8 @@ export class Conversation {
     // As the server has said it: what I read may be ahead of that, or have been lost on its way there.
     this.confirmedRead = 0;
     this.marked = 0;
+    // When a mark last came or went, as the store counts that.
+    this.markedAt = 0;
     // Up to here it is being looked at: read in a moment, and not to be counted as unread meanwhile.
     this.inView = 0;
     this.myDelivered = 0;
@@ -29,23 +31,16 @@ export class Conversation {
     this.merge(item);
   }
 
-  /** The server's row for the list. Never moves anything back: what was pushed meanwhile may be newer. */
-  merge(item, fresh = true) {
+  /**
+   * The server's row for the list. Never moves anything back: what was pushed meanwhile may be newer. Unless `fresh`, what
+   * is known of people is; unless `counted`, what is known to be unread.
+   */
+  merge(item, { fresh = true, counted = true } = {}) {
     if (fresh) Object.assign(this, { peer: item.peer, relation: item.relation });
     this.since ??= "";
     if (item.version >= this.version && item.seq >= this.seq) {
-      this.unreadBase = item.unread;
-      this.unreadFrom = item.seq;
-      this.unreadFresh.clear();
-      this.guessed = false;
-      this.marked = item.unread_from ?? 0;
       if (item.last_message) this.last = item.last_message;
-      if (this.myRead > item.my_read) {
-        // I read on while the answer travelled.
-        const mine = this.myRead;
-        this.myRead = item.my_read;
-        this.readUpTo(mine);
-      }
+      if (counted) this.recounted(item);
     }
     this.seq = Math.max(this.seq, item.seq);
     this.reached(item.version);
@@ -54,6 +49,20 @@ export class Conversation {
     this.myDelivered = Math.max(this.myDelivered, item.my_delivered);
     this.peerRead = Math.max(this.peerRead, item.peer_read);
     this.peerDelivered = Math.max(this.peerDelivered, item.peer_delivered);
+  }
+
+  /** As the server counts what is unread. */
+  recounted({ unread, seq, unread_from: marked = 0, my_read: read }) {
+    this.unreadBase = unread;
+    this.unreadFrom = seq;
+    this.unreadFresh.clear();
+    this.guessed = false;
+    this.marked = marked;
+    if (this.myRead <= read) return;
+    // I read on while the answer travelled.
+    const mine = this.myRead;
+    this.myRead = read;
+    this.readUpTo(mine);
   }
 
   /** Everything up to `version` is known. */

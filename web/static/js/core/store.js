@@ -26,6 +26,8 @@ export class Store {
     this.loaded = false;
     // How often it was told what somebody is to me: an answer that was asked for before the last time is older than that.
     this.moves = 0;
+    // As `moves`, of marks as unread: they come and go, and no version tells which of two is the younger.
+    this.marks = 0;
     this.listeners = new Set();
   }
 
@@ -56,11 +58,11 @@ export class Store {
     return sum;
   }
 
-  /** GET /conversations. Unless `fresh`, what is known of people is younger. */
-  conversationList(items, fresh = true) {
+  /** GET /conversations. Unless `fresh`, what is known of people is younger; `marks` had moved when it was asked for. */
+  conversationList(items, { fresh = true, marks = this.marks } = {}) {
     for (const item of items) {
       const known = this.conversations.get(item.id);
-      if (known) known.merge(item, fresh);
+      if (known) known.merge(item, { fresh, counted: known.markedAt <= marks });
       else this.conversations.set(item.id, new Conversation(item, this.me.id));
       this.tell("log", item.id);
     }
@@ -101,8 +103,14 @@ export class Store {
     this.tell("list");
   }
 
-  receive(conversation, { user, delivered, read, unread_from: marked }) {
+  receive(conversation, { user, delivered, read, unread_from: marked = 0 }) {
+    if (user === this.me.id) this.markMoves(conversation, marked > 0);
     if (!conversation.receipt(user, delivered, read, marked)) this.tell("stale");
+  }
+
+  /** Also where it is said again: the word between may be what was lost. */
+  markMoves(conversation, marked = false) {
+    if (marked || conversation.marked > 0) conversation.markedAt = this.marks += 1;
   }
 
   /** A page of sync or of "since": each change as it is now. Returns conversations that nobody has told us of. */
@@ -125,7 +133,11 @@ export class Store {
   }
 
   read(id, seq) {
-    this.get(id)?.readUpTo(seq);
+    const conversation = this.get(id);
+    if (conversation) {
+      this.markMoves(conversation);
+      conversation.readUpTo(seq);
+    }
     this.tell("log", id);
     this.tell("list");
   }
