@@ -291,6 +291,8 @@ class Mailbox(Generic[U]):
         """Let the effects of a committed batch out, and acknowledge it. What is given up will be delivered again."""
         life = batch[0].delivery.life
         if not await self._outlet.let_out(items, replies, lambda: self._wanted(life)):
+            # Not all of it comes again: what was not durable has gone with the broker, and with it this trouble.
+            self._vitals.well()
             return
         if self._hints is not None:
             # After the push: people come before those who follow.
@@ -334,7 +336,8 @@ class Mailbox(Generic[U]):
                 log.exception("a batch of %d failed; doing its commands one at a time", len(entries))
                 # Only the culprit is to suffer.
                 for entry in entries:
-                    await self._commit([entry])
+                    # The one before it may have waited.
+                    await self._commit(self._refuse_overdue([entry]))
                 return
             log.exception("a command failed")
             await self._set_aside(entries[0], works[0], f"{type(error).__name__}: {error}")
@@ -363,7 +366,7 @@ class Mailbox(Generic[U]):
             reason = f"the process ended each of the {TRIES} times that this was handled"
             await self._set_aside(batch[0], works[0], reason)
         else:
-            await self._commit(batch)
+            await self._commit(self._refuse_overdue(batch))
         return batch
 
     def _refuse_overdue(self, entries: Sequence[Entry]) -> list[Entry]:

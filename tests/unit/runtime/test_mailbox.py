@@ -13,6 +13,7 @@ from actors.runtime.broker import Outgoing
 from protocols.errors import Refusal
 from protocols.mail import Command, Done, Envelope, Push, decode_envelope, encoder
 from tests.support.memory_house import QUEUE, House, Mortal
+from tests.support.memory_mail import unavailable
 from tests.support.tally import DEADLY, Decree, Slow, TallyUnit, Write, Written
 from tests.support.virtual_time import run_virtually
 
@@ -240,6 +241,60 @@ def test_what_nobody_waits_for_any_more_while_its_transaction_cannot_be_is_not_d
             ("2", "unavailable"),
         ]
         assert not house.letters()
+
+    run_virtually(test())
+
+
+def test_what_nobody_waits_for_any_more_when_its_try_is_noted_at_last_is_not_done() -> None:
+    async def test() -> None:
+        house = House()
+        await house.end(orderly=True)
+        now = int(asyncio.get_running_loop().time() * 1000)
+        house.put([house.item(Write(word="a")), house.item(Write(word="late"), expires=now + 2_000)])
+        house.told.pop("2")
+        house.broker.cut()
+        house.broker.connect()
+        house.broker.cut()
+        house.database.troubles.extend(unavailable(12))
+        house.start()
+        await asyncio.sleep(60)
+        await house.ended()
+        assert house.database.unit.words() == ["a"]
+
+    run_virtually(test())
+
+
+def test_what_nobody_waits_for_any_more_after_its_neighbour_was_set_aside_is_not_done() -> None:
+    async def test() -> None:
+        house = House(Careless)
+        now = int(asyncio.get_running_loop().time() * 1000)
+        house.put([house.item(Many()), house.item(Write(word="late"), expires=now + 2_000)])
+        house.told.pop("2")
+        house.database.troubles.extend(unavailable(12))
+        await asyncio.sleep(60)
+        await house.ended()
+        assert [letter.command_id for letter in house.letters()] == ["1"]
+        assert "late" not in house.database.unit.words()
+
+    run_virtually(test())
+
+
+def test_trouble_with_the_broker_is_over_when_what_it_did_not_take_does_not_come_again() -> None:
+    async def test() -> None:
+        house = House()
+        house.broker.put(
+            Outgoing("", QUEUE, encoder.encode(Envelope(sender="front.1:x", items=[house.item(Write(word="a"))])))
+        )
+        house.broker.fates.extend(repeat("busy", 3))
+        await asyncio.sleep(0.01)
+        assert house.signs.state == "degraded"
+        house.broker.cut()
+        house.broker.queue(QUEUE).clear()
+        house.broker.connect()
+        await asyncio.sleep(5)
+        assert house.signs.state == "running"
+        house.told.clear()
+        await house.ended()
 
     run_virtually(test())
 
