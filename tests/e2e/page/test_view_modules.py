@@ -59,6 +59,39 @@ def test_the_focus_stays_on_what_is_drawn_again(stage: Page) -> None:
     assert stage.evaluate(BUBBLE) == ["!", "msg", "tool more"]
 
 
+PRESSED = """async () => {
+    const {store, timeline, row} = await showing();
+    window.heard = [];
+    timeline.actions.react = (message, emoji, on) => heard.push([message.version, emoji, on]);
+    timeline.actions.jump = id => heard.push(id);
+    const reacted = (...users) => [{emoji: "!", users: ["p"]}, {emoji: "+", users}].slice(users.length > 1 ? 1 : 0);
+    store.history("c", [row(1), row(2, {reply_to: "m1", reactions: reacted("p")})], false);
+    timeline.open({});
+    window.meanwhile = {
+        // Another chip before it goes, the count comes, the ticks change.
+        "[data-key='+'] .chip-face": () => {
+            store.message(row(2, {version: 3, reply_to: "m1", reactions: reacted("p", "me")}));
+            store.receipt({conversation: "c", user: "p", delivered: 2, read: 2});
+            timeline.render();
+        },
+        ".quote span": () => {
+            store.message(row(2, {version: 4, reply_to: "m1", edited_at: "2026-01-01T00:01:00.000Z", body: "other"}));
+            timeline.render();
+        },
+    };
+}"""
+
+
+def test_what_is_drawn_again_while_it_is_pressed_is_clicked_all_the_same(stage: Page) -> None:
+    stage.evaluate(PRESSED)
+    for pressed in ("[data-key='+'] .chip-face", ".quote span"):
+        stage.locator(pressed).hover()
+        stage.mouse.down()
+        stage.evaluate("pressed => meanwhile[pressed]()", pressed)
+        stage.mouse.up()
+    assert stage.evaluate("heard") == [[3, "+", False], "m1"]
+
+
 TWICE = """async () => {
     const {store, timeline, row} = await showing();
     store.history("c", [row(1), row(2)], false);

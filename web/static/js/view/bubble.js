@@ -1,10 +1,11 @@
-// One message on the page. Its node is made once and kept; what it holds is drawn again when the message changes.
+// One message on the page. Its node is made once and kept, and of what it holds each part is made anew only when that has
+// changed: a click is lost when what was pressed is another element by the time the button is let go.
 
 import { linked, onlyEmoji } from "../core/text.js";
 import { timeOf, wholeOf } from "../dates.js";
 import { summaryOf } from "../summary.js";
 import { say } from "../words.js";
-import { avatar, button, h, icon, keepFocus, nameOf, tool } from "./dom.js";
+import { arrange, avatar, button, h, icon, keepFocus, nameOf, tool } from "./dom.js";
 import { FileCard } from "./file_card.js";
 import { ticks } from "./list.js";
 
@@ -18,7 +19,22 @@ export function bubbleNode(actions) {
   more.setAttribute("aria-expanded", "false");
   more.tabIndex = -1;
   node.more = more;
+  node.stack = h("div.stack");
+  node.bubble = h("div.bubble");
+  node.chips = h("div.chips");
+  node.parts = new Map();
+  node.reactions = new Map();
   return node;
+}
+
+/** What `make` builds of `facts`, which is kept while they stay the same. */
+function part(node, name, facts, make) {
+  const key = JSON.stringify(facts);
+  const known = node.parts.get(name);
+  if (known?.key === key) return known.element;
+  const element = make();
+  node.parts.set(name, { key, element });
+  return element;
 }
 
 /** Draws `row` (of rowsOf) into its node, unless nothing about it changed. */
@@ -37,8 +53,15 @@ export function drawBubble(node, row, context) {
   node.setAttribute("aria-label", own ? say("message.you") : nameOf(context.peer));
   node.card = cardFor(node, row, context);
   const acts = row.row.pending || row.row.deleted ? null : node.more;
-  const inside = [!own && last ? avatar(context.peer, ".small") : null, stack(node, row, quoted, context), acts];
-  keepFocus(node, () => node.replaceChildren(...inside.filter(Boolean)), () => node);
+  const face = !own && last ? part(node, "face", context.peer, () => avatar(context.peer, ".small")) : null;
+  keepFocus(
+    node,
+    () => {
+      drawStack(node, row, quoted, context);
+      arrange(node, [face, node.stack, acts].filter(Boolean));
+    },
+    () => node,
+  );
   watchLateness(node, row);
 }
 
@@ -60,86 +83,98 @@ function cardFor(node, { row, own, fate }, { files, actions }) {
   return card;
 }
 
-function stack(node, row, quoted, context) {
+function drawStack(node, row, quoted, context) {
   const message = row.row;
-  const { card } = node;
-  const bubble = h(
-    `div.bubble${isLarge(message) ? ".emoji" : ""}${card ? `.with-file.of-${card.kind}` : ""}`,
-    { title: wholeOf(message.at) },
-    message.reply_to && !message.deleted && quote(message, quoted, context),
+  const { bubble, card } = node;
+  bubble.className = ["bubble", isLarge(message) && "emoji", card && `with-file of-${card.kind}`].filter(Boolean).join(" ");
+  bubble.title = wholeOf(message.at);
+  const inside = [
+    message.reply_to && !message.deleted && quote(node, message, quoted, context),
     card?.element,
-    (message.body || !card) && h("span.body", { dir: "auto" }, ...body(message)),
-    meta(row),
-  );
+    (message.body || !card) && body(node, message),
+    meta(node, row),
+  ];
+  arrange(bubble, inside.filter(Boolean));
   if (card?.media?.width) bubble.style.setProperty("--box", `${card.media.width}px`);
-  return h(
-    "div.stack",
-    {},
-    bubble,
-    chips(message, context),
-    row.fate === "failed" && failure(message, context),
-  );
+  else bubble.style.removeProperty("--box");
+  const below = [drawChips(node, message, context), row.fate === "failed" && failure(node, message, context)];
+  arrange(node.stack, [bubble, ...below].filter(Boolean));
 }
 
 function isLarge(message) {
   return !message.deleted && !message.reply_to && !message.file && onlyEmoji(message.body);
 }
 
-function body(message) {
-  if (message.deleted) return [say("message.deleted")];
-  return linked(message.body).map(({ text, href }) =>
+function body(node, { body: text, deleted }) {
+  return part(node, "body", [text, deleted], () => h("span.body", { dir: "auto" }, ...(deleted ? [say("message.deleted")] : words(text))));
+}
+
+function words(body) {
+  return linked(body).map(({ text, href }) =>
     href ? h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, text) : text,
   );
 }
 
-function meta({ row, own, fate }) {
-  return h(
-    "span.meta",
-    {},
-    row.edited_at && !row.deleted && h("span.edited", { title: wholeOf(row.edited_at) }, say("message.edited")),
-    h("time", { datetime: row.at }, timeOf(row.at)),
-    own && !row.deleted && ticks(fate, row.at, timeOf),
+function meta(node, { row: { at, edited_at: edited, deleted }, own, fate }) {
+  return part(node, "meta", [at, edited, deleted, own, fate], () =>
+    h(
+      "span.meta",
+      {},
+      edited && !deleted && h("span.edited", { title: wholeOf(edited) }, say("message.edited")),
+      h("time", { datetime: at }, timeOf(at)),
+      own && !deleted && ticks(fate, at, timeOf),
+    ),
   );
 }
 
-function quote(message, quoted, context) {
+function quote(node, { reply_to: id }, quoted, context) {
   const name = !quoted ? "" : quoted.sender === context.me ? say("message.you") : nameOf(context.peer);
   const text = !quoted ? say("message.quoteFar") : quoted.deleted ? say("message.deleted") : summaryOf(quoted);
-  return h(
-    "button.quote",
-    { type: "button", on: { click: () => context.actions.jump(message.reply_to) } },
-    name && h("b", {}, name),
-    h("span", { dir: "auto" }, text),
+  return part(node, "quote", [id, name, text], () =>
+    h(
+      "button.quote",
+      { type: "button", on: { click: () => context.actions.jump(id) } },
+      name && h("b", {}, name),
+      h("span", { dir: "auto" }, text),
+    ),
   );
 }
 
-function chips(message, context) {
-  if (!message.reactions?.length || message.deleted) return null;
-  return h(
-    "div.chips",
-    {},
-    message.reactions.map(({ emoji, users }) => {
-      const mine = users.includes(context.me);
-      const label = say("message.reaction", { emoji, n: users.length });
-      const attributes = { type: "button", "data-key": emoji, "aria-pressed": String(mine), "aria-label": label, title: label };
-      const click = () => context.actions.react(message, emoji, !mine);
-      return h(
-        "button.chip",
-        { ...attributes, on: { click } },
-        h("span.chip-face", {}, emoji, users.length > 1 && h("span", {}, String(users.length))),
-      );
-    }),
-  );
+function drawChips(node, { reactions, deleted }, context) {
+  if (!reactions?.length || deleted) return null;
+  arrange(node.chips, reactions.map((one) => chip(node, one, context)));
+  return node.chips;
 }
 
-function failure(message, { actions }) {
-  return h(
-    "div.failure",
-    { role: "alert" },
-    h("p", {}, icon("alert"), say("message.failed", { reason: message.reason })),
-    button(say("message.retry"), () => actions.retry(message.client_id), ".quiet"),
-    button(say("message.discard"), () => actions.discard(message.client_id), ".quiet"),
-    button(say("message.copyShort"), () => actions.copy(message.body), ".quiet"),
+function chip(node, { emoji, users }, { me, actions }) {
+  const known = node.reactions.get(emoji) ?? newChip(node, emoji, actions);
+  node.reactions.set(emoji, known);
+  const label = say("message.reaction", { emoji, n: users.length });
+  const mine = String(users.includes(me));
+  for (const [name, value] of Object.entries({ "aria-pressed": mine, "aria-label": label, title: label })) known.setAttribute(name, value);
+  known.count.hidden = users.length < 2;
+  known.count.textContent = users.length < 2 ? "" : String(users.length);
+  return known;
+}
+
+function newChip(node, emoji, actions) {
+  const click = () => actions.react(node.row.row, emoji, made.getAttribute("aria-pressed") === "false");
+  const count = h("span");
+  const made = h("button.chip", { type: "button", "data-key": emoji, on: { click } }, h("span.chip-face", {}, emoji, count));
+  made.count = count;
+  return made;
+}
+
+function failure(node, { client_id: id, reason, body: text }, { actions }) {
+  return part(node, "failure", [id, reason, text], () =>
+    h(
+      "div.failure",
+      { role: "alert" },
+      h("p", {}, icon("alert"), say("message.failed", { reason })),
+      button(say("message.retry"), () => actions.retry(id), ".quiet"),
+      button(say("message.discard"), () => actions.discard(id), ".quiet"),
+      button(say("message.copyShort"), () => actions.copy(text), ".quiet"),
+    ),
   );
 }
 

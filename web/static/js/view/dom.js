@@ -87,14 +87,12 @@ export function arrange(parent, children) {
 }
 
 function replace(parent, children) {
+  // First what goes: what stays would be moved past it, and whoever is pressing it would lose the click.
+  const staying = new Set(children);
+  for (const child of [...parent.childNodes]) if (!staying.has(child)) child.remove();
   let place = parent.firstChild;
   for (const child of children) {
     if (child === place) place = place.nextSibling;
     else parent.insertBefore(child, place);
-  }
-  while (place) {
-    const next = place.nextSibling;
-    place.remove();
-    place = next;
   }
 }
