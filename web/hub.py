@@ -227,14 +227,16 @@ class Hub:
         answer = _Answer()
         correlation = self._correlation()
         self._teller.tell(to, command, id=id, person=person, correlation=correlation)
-        if self.state(to) != "down":
-            self._waiting[correlation] = (answer, 0)
-            try:
+        try:
+            if self.state(to) != "down":
+                self._waiting[correlation] = (answer, 0)
                 return await asyncio.wait_for(answer.future, within)
-            except TimeoutError:
-                """Nobody knows yet what becomes of it."""
-            finally:
-                self._waiting.pop(correlation, None)
+        except TimeoutError:
+            """Nobody knows yet what becomes of it."""
+        finally:
+            self._waiting.pop(correlation, None)
+            # Programs come again and again, too.
+            self._teller.drop((correlation,))
         # What is in this process alone must not be promised: it ends with the process.
         if not await self._teller.kept(to, KEPT_WITHIN):
             raise Refusal("unavailable")
