@@ -58,8 +58,12 @@ class Audit:
             raise Refusal("unavailable", "The audit log cannot be written.") from error
 
     def _append(self, line: bytes) -> None:
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                # A full disk has cut the last one off: what comes behind it on the same line could not be read either.
+                line = b"\n" + line
             # One call: lines of several fronts never run into one another.
             if os.write(descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -49,12 +49,20 @@ async def test_it_may_be_moved_away_and_a_folder_that_is_gone_is_said(tmp_path: 
     assert len(file.read_text().splitlines()) == 1
 
 
-async def test_a_line_that_a_full_disk_cuts_off_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_line_that_a_full_disk_cuts_off_is_refused_and_spoils_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write = os.write
-    monkeypatch.setattr("web.ops.audit.os.write", lambda descriptor, line: write(descriptor, line[:10]))
-    with pytest.raises(Refusal) as caught:
-        await Audit(tmp_path / "audit.log", lambda: 0).write(OLGA, "kill router", "asked", "c1")
+    audit = Audit(tmp_path / "audit.log", lambda: 0)
+    with monkeypatch.context() as full:
+        full.setattr("web.ops.audit.os.write", lambda descriptor, line: write(descriptor, line[:10]))
+        with pytest.raises(Refusal) as caught:
+            await audit.write(OLGA, "kill router", "asked", "c1")
     assert caught.value.code == "unavailable"
+    for command_id in ("c2", "c3"):
+        await audit.write(OLGA, "kill router", "asked", command_id)
+    cut, *whole = (tmp_path / "audit.log").read_text().splitlines()
+    assert (len(cut), [json.loads(line)["id"] for line in whole]) == (10, ["c2", "c3"])
 
 
 def test_a_tail_begins_with_the_newest_lines_and_goes_on(tmp_path: Path) -> None:
