@@ -40,7 +40,7 @@ PLAY = """async ({messages, frames, locals, down}) => {
     const command = async (method, path) => note(method)(path);
     const client = {store, api, older, command, outbox: new Outbox(), enqueue: note("enqueue"), read: () => {}};
     const nothing = () => {};
-    const drafts = {get: () => "", set: nothing};
+    const drafts = {get: () => "", set: nothing, begun: new Map()};
     const notifier = {attention: {focused: false, visible: true, listen: nothing}, typed: nothing, stopped: nothing};
     const known = new Map(Object.entries(locals));
     const uploads = {view: key => known.get(key) ?? null, picture: () => "", pause: note("pause"),

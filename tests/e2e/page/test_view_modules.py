@@ -92,6 +92,66 @@ def test_what_is_drawn_again_while_it_is_pressed_is_clicked_all_the_same(stage: 
     assert stage.evaluate("heard") == [[3, "+", False], "m1"]
 
 
+BEGUN = """async () => {
+    const {Composer} = await import("/view/composer.js");
+    const {Drafts} = await import("/io/prefs.js");
+    const {store, row} = await showing();
+    const seen = [], done = [];
+    const drafts = new Drafts("me");
+    const on = {edit: (row, body) => done.push(["edit", row.message_id, body]), typed: () => {},
+        send: ({body, reply_to}) => done.push(["send", reply_to ?? "", body])};
+    let composer = null;
+    // Leaves what there is and comes back.
+    const open = () => {
+        composer?.close();
+        const tray = {element: document.createElement("div"), items: [], take: () => []};
+        composer = new Composer({conversation: store.get("c"), drafts, limit: 99, tray, on});
+        document.body.replaceChildren(composer.element);
+        const {about, text} = composer;
+        seen.push([about.hidden ? "" : about.querySelector("b").textContent, text.value]);
+    };
+    const type = text => { composer.text.value = text; composer.changed(); };
+    const send = () => composer.submit(new Event("submit"));
+    store.history("c", [row(1), row(2, {sender: "p"})], false);
+    open();
+    type("a draft");
+    composer.edit(row(1));
+    type("half edi");
+    open();
+    type("edited");
+    send();
+    seen.push(composer.text.value);
+    composer.reply(row(2), "P");
+    open();
+    send();
+    open();
+    composer.edit(row(1));
+    store.message(row(1, {version: 3, deleted: true, body: ""}));
+    open();
+    composer.reply(row(2), "P");
+    composer.cancel();
+    open();
+    composer.close();
+    localStorage.clear();
+    return {seen, done};
+}"""
+
+
+def test_an_edit_and_an_answer_are_taken_up_again(stage: Page) -> None:
+    told = stage.evaluate(BEGUN)
+    edited, answered = "Editing your message", "Reply to P"
+    assert told["seen"] == [
+        ["", ""],
+        [edited, "half edi"],
+        "a draft",
+        [answered, "a draft"],
+        ["", ""],
+        ["", ""],
+        ["", ""],
+    ]
+    assert told["done"] == [["edit", "m1", "edited"], ["send", "m2", "a draft"]]
+
+
 TWICE = """async () => {
     const {store, timeline, row} = await showing();
     store.history("c", [row(1), row(2)], false);

@@ -23,6 +23,8 @@ export function remember(key, value) {
 export class Drafts {
   constructor(person) {
     this.prefix = `draft.${person}.`;
+    // An answer or an edit that was begun, of this tab alone: what it is about may be gone after a reload.
+    this.begun = new Map();
   }
 
   get(conversation) {

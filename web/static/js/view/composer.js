@@ -59,6 +59,7 @@ export class Composer {
     this.text.value = this.kept;
     this.leaving = () => this.keep();
     addEventListener("pagehide", this.leaving);
+    this.takeUp();
     this.render();
     queueMicrotask(() => this.changed());
   }
@@ -212,19 +213,21 @@ export class Composer {
   reply(row, name) {
     if (this.editing) this.cancel();
     this.replying = row;
+    this.answered = name;
     this.drawAbout(say("composer.replying", { name }), summaryOf(row), "reply");
     this.focus();
   }
 
-  edit(row) {
+  /** `text`: how far it has come already. */
+  edit(row, text = row.body) {
     if (!this.editing) this.draftBefore = this.text.value;
     this.replying = null;
     this.editing = row;
-    this.text.value = row.body;
+    this.text.value = text;
     this.drawAbout(say("composer.editing"), summaryOf(row), "edit");
     this.changed();
     this.focus();
-    this.text.setSelectionRange(row.body.length, row.body.length);
+    this.text.setSelectionRange(text.length, text.length);
   }
 
   cancel() {
@@ -246,8 +249,22 @@ export class Composer {
     this.about.replaceChildren(icon(name), lines, tool("close", say("composer.cancel"), () => this.cancel()));
   }
 
+  /** What was being edited or answered when the conversation was left, unless that is gone meanwhile. */
+  takeUp() {
+    const begun = this.drafts.begun.get(this.conversation.id);
+    if (!begun) return;
+    this.drafts.begun.delete(this.conversation.id);
+    const { row, name, text } = begun;
+    if (this.conversation.log?.find(row.message_id)?.deleted) return;
+    if (name) this.reply(row, name);
+    else this.edit(row, text);
+  }
+
   close() {
     removeEventListener("pagehide", this.leaving);
     this.keep();
+    const { editing, replying, answered, text } = this;
+    if (editing) this.drafts.begun.set(this.conversation.id, { row: editing, text: text.value });
+    else if (replying) this.drafts.begun.set(this.conversation.id, { row: replying, name: answered });
   }
 }
