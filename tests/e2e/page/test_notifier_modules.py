@@ -142,7 +142,7 @@ ANNOUNCED = """async () => {
     seen.broken = [Announced.of("{").cursor, Announced.of("null").cursor];
     const wishes = new Wishes();
     const mutes = [{user: "a", forever: true}, {user: "b", until: "1970-01-01T00:00:09Z"}];
-    wishes.all({preferences: {sound: true}, mutes});
+    wishes.answered(wishes.asking(), {preferences: {sound: true}, mutes});
     wishes.mute({user: "c", until: "1970-01-01T00:00:05Z"});
     seen.muted = ["a", "b", "c", "d"].map(user => wishes.mutedUntil(user, 6000) > 0);
     seen.next = [wishes.nextEnd(4000), wishes.nextEnd(6000), wishes.nextEnd(9000)];
@@ -150,16 +150,21 @@ ANNOUNCED = """async () => {
     seen.unmuted = wishes.mutedUntil("a", 0);
     wishes.prefer({type: "preferences", sound: false});
     seen.preferences = wishes.preferences;
-    wishes.asking();
+    const older = wishes.asking();
     wishes.prefer({type: "preferences", sound: true});
     wishes.mute({user: "c", forever: true});
     wishes.mute({user: "b"});
-    wishes.all({preferences: {sound: false}, mutes: [...mutes, {user: "d", forever: true}]});
+    const younger = wishes.asking();
+    wishes.answered(older, {preferences: {sound: false}, mutes: [...mutes, {user: "d", forever: true}]});
     const muted = (...users) => users.map(user => wishes.mutedUntil(user, 0) > 0);
     seen.told_while_asking = [wishes.preferences.sound, ...muted("a", "b", "c", "d")];
-    wishes.asking();
-    wishes.all({preferences: {sound: false}, mutes: []});
+    wishes.answered(younger, {preferences: {sound: false}, mutes: []});
     seen.asked_again = [wishes.preferences.sound, ...muted("a", "c", "d")];
+    const turns = [wishes.asking(), wishes.asking(), wishes.asking()];
+    const crossed = at => { wishes.answered(turns[at], at === 2 ? null : {preferences: {turn: at}, mutes: []}); };
+    // The youngest fails.
+    seen.crossed = [2, 1, 0].map(at => { crossed(at); return wishes.preferences.turn ?? null; });
+    seen.kept = wishes.told.size;
     return seen;
 }"""
 
@@ -179,3 +184,5 @@ def test_nothing_is_announced_twice_and_nothing_left_out(bench: Page) -> None:
     assert seen["preferences"] == {"sound": False}
     assert seen["told_while_asking"] == [True, True, False, True, True]
     assert seen["asked_again"] == [False, False, False, False]
+    assert seen["crossed"] == [None, 1, 1]
+    assert seen["kept"] == 0

@@ -207,16 +207,10 @@ export class Notifier {
   // Preferences and mutes
 
   async readWishes() {
-    const turn = (this.wishTurn = (this.wishTurn ?? 0) + 1);
-    this.store.wishes.asking();
-    try {
-      const answer = await this.client.api.get("/me/preferences");
-      if (turn !== this.wishTurn) return;
-      this.store.wishes.all(answer);
-      this.mutesLapse();
-    } catch {
-      // As with notices.
-    }
+    const turn = this.store.wishes.asking();
+    // Where it fails, as with notices.
+    this.store.wishes.answered(turn, await this.client.api.get("/me/preferences").catch(() => null));
+    this.mutesLapse();
     this.store.tell("wishes");
   }
 

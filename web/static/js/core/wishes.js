@@ -4,30 +4,43 @@ export class Wishes {
   constructor() {
     this.preferences = null;
     this.mutes = new Map();
-    this.asking();
+    this.asked = 0;
+    this.taken = 0;
+    // For each reading that is under way what was told since it began, by its number.
+    this.told = new Map();
   }
 
-  /** They are being read: what is told from here on is newer than the answer. */
+  /** They are being read: what is told from here on is newer than the answer. Returns the number of this reading. */
   asking() {
-    this.told = { preferences: null, mutes: new Map() };
+    this.asked += 1;
+    this.told.set(this.asked, { preferences: null, mutes: new Map() });
+    return this.asked;
   }
 
-  /** GET /me/preferences. */
-  all({ preferences, mutes }) {
-    const newer = this.told;
-    this.preferences = newer.preferences ?? preferences;
+  /** GET /me/preferences, or null where that was not answered. Of two that cross the younger answer holds. */
+  answered(turn, answer) {
+    const newer = this.told.get(turn);
+    this.told.delete(turn);
+    if (!answer || turn < this.taken) return;
+    this.taken = turn;
+    this.preferences = newer.preferences ?? answer.preferences;
     this.mutes.clear();
-    for (const mute of [...mutes, ...newer.mutes.values()]) this.mute(mute);
+    for (const mute of [...answer.mutes, ...newer.mutes.values()]) this.put(mute);
   }
 
   /** A push, or the answer to a change; without `type` the fields are preferences. */
   prefer({ type, ...preferences }) {
     this.preferences = preferences;
-    this.told.preferences = preferences;
+    for (const told of this.told.values()) told.preferences = preferences;
   }
 
+  /** As prefer(). */
   mute({ user, until = null, forever = false }) {
-    this.told.mutes.set(user, { user, until, forever });
+    for (const told of this.told.values()) told.mutes.set(user, { user, until, forever });
+    this.put({ user, until, forever });
+  }
+
+  put({ user, until, forever }) {
     if (!until && !forever) this.mutes.delete(user);
     else this.mutes.set(user, forever ? Infinity : new Date(until).getTime());
   }
