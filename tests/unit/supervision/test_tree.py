@@ -17,7 +17,7 @@ from supervision.child import Around
 from supervision.policy import Limits
 from supervision.spec import ChildSpec
 from supervision.tree import RefusedError, Tree
-from tests.support.waiting import eventually
+from tests.support.waiting import SCALE, eventually
 
 LIMITS = Limits(burst=3, window=60.0, base=0.01, cap=30.0)
 Maker = Callable[..., "Told"]
@@ -93,7 +93,7 @@ async def test_what_becomes_of_each_type(make: Maker, kind: str, code: int, stat
     tree = make(sh("one", f"exit {code}", restart=kind))
     await tree.start_all()
     child = tree.children[0]
-    assert await child.until(lambda: child.state == state, 5)
+    assert await child.until(lambda: child.state == state, 5 * SCALE)
     assert child.last_exit == f"exit {code}"
     assert child.restarts == (LIMITS.burst if state == "failing" and code != 78 else 0)
 
@@ -102,7 +102,7 @@ async def test_a_program_that_is_missing_is_a_failure_like_others(make: Maker) -
     tree = make(sh("one", "", argv=("/no/such/program",)))
     await tree.start_all()
     child = tree.children[0]
-    assert await child.until(lambda: child.state == "failing", 5)
+    assert await child.until(lambda: child.state == "failing", 5 * SCALE)
     assert child.last_exit == "could not start: No such file or directory"
 
 
@@ -132,7 +132,7 @@ async def test_a_spec_that_finds_no_room_is_tried_again(make: Maker) -> None:
 
     tree = make(sh("broker", "exit 1"), renew={"broker": renew})
     await tree.start_all()
-    assert await tree.children[0].until(lambda: states(tree) == {"broker": "running"}, 2)
+    assert await tree.children[0].until(lambda: states(tree) == {"broker": "running"}, 2 * SCALE)
     assert tree.children[0].last_exit == "could not start: No space left on device"
 
 
@@ -149,11 +149,11 @@ async def test_a_failing_one_that_is_tried_just_now_is_waited_for_by_who_starts_
     tree = make(specs[0], renew={"one": lambda: specs[-1]}, cap=0.01)
     await tree.start_all()
     child = tree.children[0]
-    assert await child.until(lambda: child.state == "failing", 5)
+    assert await child.until(lambda: child.state == "failing", 5 * SCALE)
     say = "import os, socket; socket.socket(socket.AF_UNIX, 2).sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])"
     script = f'until [ -e {mended} ]; do sleep 0.01; done; {sys.executable} -S -c "{say}"; sleep 60'
     specs.append(sh("one", script, notify=True, waited_for=False))
-    assert await child.until(lambda: child.spec is specs[-1] and child.pid is not None, 5)
+    assert await child.until(lambda: child.spec is specs[-1] and child.pid is not None, 5 * SCALE)
     assert states(tree) == {"one": "failing"}
     starting = asyncio.create_task(tree.start("one"))
     asyncio.get_running_loop().call_soon(mended.touch)
@@ -208,7 +208,7 @@ async def test_a_copy_that_is_taken_away_is_not_brought_back_by_who_waits_for_it
     removed = tree.children[1]
     await eventually(deaf.exists)
     removing = asyncio.create_task(tree.scale("front", 1))
-    assert await removed.until(lambda: removed.state == "stopping", 2)
+    assert await removed.until(lambda: removed.state == "stopping", 2 * SCALE)
     waiting = [asyncio.create_task(one) for one in (tree.start("front.2"), tree.restart("front.2"))]
     asyncio.get_running_loop().call_soon(removed.kill)
     refused = await asyncio.gather(*waiting, return_exceptions=True)
