@@ -16,6 +16,11 @@ PRESENCE = """async () => {
     seen.pushed_while_asking = ["a", "b", "c"].map(user => one.of(user)?.state ?? null);
     one.all([{user: "a", state: "online"}]);
     seen.asked_again = ["a", "c"].map(user => one.of(user));
+    one.asking();
+    one.one({user: "a", state: "away"});
+    one.asking();
+    one.all([{user: "a", state: "offline"}]);
+    seen.asked_later = one.of("a").state;
     one.types("x", 1000);
     one.types("y", 3000);
     one.types("x", 2000);
@@ -32,9 +37,65 @@ def test_presence_takes_the_newer_word_and_typing_lapses(bench: Page) -> None:
     seen = bench.evaluate(PRESENCE)
     assert seen["pushed_while_asking"] == ["away", None, "offline"]
     assert seen["asked_again"] == [{"state": "online", "lastSeen": ""}, None]
+    assert seen["asked_later"] == "offline", "what was pushed before the list was asked for is older than it"
     assert seen["lapse"] == [1, True, 1000, False, True]
     assert seen["wrote"] == [True, False, 0]
     assert seen["cleared"] == [None, False]
+
+
+LOST = """async () => {
+    const {Notifier} = await import("/notifier.js");
+    const {Store} = await import("/core/store.js");
+    const store = new Store({id: "me"});
+    const answers = [];
+    const api = {get: path => path === "/presence" ? new Promise(resolve => answers.push(resolve)) : Promise.reject()};
+    const connection = {up: true, write: () => true};
+    const announcer = {greeted: () => {}};
+    const one = new Notifier({client: {store, api, connection}, attention: {listen: () => {}}, announcer,
+        bell: {view: () => {}}, viewing: () => ""});
+    const real = [window.setTimeout, window.clearTimeout];
+    const timers = new Map();
+    window.setTimeout = (act, ms) => { timers.set(timers.size + 1, [act, ms]); return timers.size; };
+    window.clearTimeout = timer => timers.delete(timer);
+    const turn = () => new Promise(resolve => real[0].call(window, resolve));
+    const online = {presence: [{user: "p", state: "online"}]};
+    const state = () => store.presence.of("p")?.state ?? null;
+    const seen = [];
+    const is = up => { connection.up = up; one.connectionIs({up}); };
+    const lapse = () => { for (const [timer, [act, ms]] of timers) if (ms === 2000) { timers.delete(timer); act(); } };
+    one.hello({});
+    answers.pop()(online);
+    await turn();
+    seen.push(state());
+    is(false);
+    is(false);
+    is(true);
+    lapse();
+    seen.push(state());
+    one.readPresence();
+    is(false);
+    store.presence.types("c", 0);
+    lapse();
+    seen.push(state(), store.presence.isTyping("c"));
+    answers.pop()(online);
+    await turn();
+    one.readPresence();
+    seen.push(state(), answers.length);
+    is(true);
+    one.hello({});
+    answers.pop()(online);
+    await turn();
+    seen.push(state());
+    [window.setTimeout, window.clearTimeout] = real;
+    return seen;
+}"""
+
+
+def test_a_page_without_a_connection_does_not_say_who_is_there(bench: Page) -> None:
+    seen = bench.evaluate(LOST)
+    assert seen[:2] == ["online", "online"], "a moment is nothing"
+    assert seen[2:4] == [None, False]
+    assert seen[4:] == [None, 0, "online"]
 
 
 SIGNAL = """async () => {

@@ -72,6 +72,7 @@ class Page {
         connection: (state) => {
           document.documentElement.dataset.link = state.up ? "up" : "down";
           this.strips.connectionIs(state);
+          this.notifier.connectionIs(state);
           this.sending.world();
         },
         outbox: (entry, what, former) => this.outboxChanged(entry, what, former),

@@ -5,6 +5,8 @@ import { TypingSignal } from "./core/presence.js";
 
 const AGAIN_MS = 3_000;
 const SOON_MS = 300;
+// As long as the page itself says nothing of it.
+const LOST_AFTER_MS = 2_000;
 // All pages hear at the same moment that notifier is back.
 const SPREAD_MS = 3_000;
 // Timers and clocks round differently.
@@ -52,6 +54,21 @@ export class Notifier {
     this.readWishes();
   }
 
+  /** What was known last says nothing about now, once nothing has been heard for more than a moment. */
+  connectionIs({ up }) {
+    if (up) {
+      clearTimeout(this.lostTimer);
+      this.lostTimer = null;
+    } else this.lostTimer ??= setTimeout(() => this.forgetPresence(), LOST_AFTER_MS);
+  }
+
+  forgetPresence() {
+    // Nor does an answer that is still on its way.
+    this.turn = (this.turn ?? 0) + 1;
+    this.store.presence.clear();
+    this.store.tell("presence");
+  }
+
   frame(frame) {
     const { presence, wishes } = this.store;
     if (frame.type === "typing") this.typing(frame);
@@ -82,6 +99,8 @@ export class Notifier {
 
   async readPresence() {
     const { presence } = this.store;
+    // The next hello asks.
+    if (!this.client.connection.up) return;
     const turn = (this.turn = (this.turn ?? 0) + 1);
     presence.asking();
     // Without an answer nobody is shown: the next hello asks again.

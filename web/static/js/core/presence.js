@@ -9,9 +9,9 @@ export class Presence {
     this.pushed = null;
   }
 
-  /** The list of everybody is being read: what is pushed from here on is newer than it. */
+  /** The list of everybody is being read: what is pushed from here on is newer than it, what was pushed before is not. */
   asking() {
-    this.pushed ??= new Map();
+    this.pushed = new Map();
   }
 
   /** GET /presence. Whoever is not in it is not known. */
