@@ -151,7 +151,7 @@ def _folder(paths: Paths) -> Path:
 def replace_file(path: Path, text: str) -> None:
     """Put a file of mode 0600 in place in one step: a reader sees the old text or the new one, never a part.
 
-    One that has this text and mode already is left alone, so that a full disk keeps nobody from starting. Raises OSError.
+    One that is so already is left alone, so that a full disk keeps nobody from starting. Raises OSError.
     """
     if _holds(path, text):
         return
@@ -168,7 +168,7 @@ def replace_file(path: Path, text: str) -> None:
 def _holds(path: Path, text: str) -> bool:
     try:
         # One that came back from somewhere else may be open to others.
-        return S_IMODE(path.stat().st_mode) == 0o600 and path.read_bytes() == text.encode()
+        return not S_IMODE(path.stat().st_mode) & 0o077 and path.read_bytes() == text.encode()
     except FileNotFoundError:
         return False
 
