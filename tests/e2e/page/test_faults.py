@@ -14,6 +14,8 @@ pytestmark = pytest.mark.e2e
 
 Pair = tuple[Person, Person, str]
 
+STATUS = ".chat-head .status"
+
 
 def test_a_dead_way_is_noticed_and_found_again(pair: Pair) -> None:
     ada, noor, conversation = pair
@@ -21,6 +23,7 @@ def test_a_dead_way_is_noticed_and_found_again(pair: Pair) -> None:
     ada.open(conversation)
     noor.open(conversation)
     ada.connected()
+    expect(ada.page.locator(STATUS)).to_have_text("online")
     wire.cut = True
     began = time.monotonic()
     ada.write("into the void")
@@ -30,6 +33,7 @@ def test_a_dead_way_is_noticed_and_found_again(pair: Pair) -> None:
     expect(lost).to_be_visible(timeout=13_000 * SCALE)
     assert time.monotonic() - began < 13 * SCALE
     expect(lost).to_contain_text("Reconnecting")
+    expect(ada.page.locator(STATUS)).to_have_text("")
     ada.note("[data-strip=back]")
     # The attempt that hangs now does so for eight seconds, and only then would the page begin another by itself.
     wire.cut = False

@@ -134,8 +134,10 @@ def test_a_refused_message_says_why_and_offers_what_to_do(pair: Pair) -> None:
     failed.locator("text=Retry").click()
     expect(ada.page.locator(f".msg[data-client-id='{first}']")).to_have_count(0)
     expect(failed).to_have_count(1)
+    expect(failed).to_be_focused()
     failed.locator("text=Delete").click()
     expect(ada.page.locator(".msg .body")).to_have_text(["good morning"])
+    expect(ada.page.locator(".msg")).to_be_focused()
 
 
 def test_editing_reacting_answering_and_deleting_show_on_both_sides(pair: Pair) -> None:
@@ -174,7 +176,7 @@ def test_editing_reacting_answering_and_deleting_show_on_both_sides(pair: Pair) 
     expect(noor.page.locator(".chip")).to_contain_text("2")
 
 
-def test_what_was_deleted_a_moment_ago_is_not_edited(pair: Pair) -> None:
+def test_what_was_deleted_a_moment_ago_is_not_edited_and_what_is_edited_waits(pair: Pair) -> None:
     ada, _, conversation = pair
     wire = Wire(ada.page)
     ada.post(conversation, "see you at nine", "oops")
@@ -186,6 +188,12 @@ def test_what_was_deleted_a_moment_ago_is_not_edited(pair: Pair) -> None:
     ada.page.click("dialog .primary")
     expect(ada.page.locator(".msg.deleted")).to_have_count(1)
     ada.page.press(".composer textarea", "ArrowUp")
+    expect(ada.page.locator(".composer textarea")).to_have_value("see you at nine")
+    ada.page.click(".rail-link[href='/settings']")
+    ada.page.click(".account-actions .danger")
+    expect(ada.page.locator("dialog[open]")).to_be_visible()
+    ada.page.go_back()
+    expect(ada.page.locator("dialog")).to_have_count(0)
     expect(ada.page.locator(".composer textarea")).to_have_value("see you at nine")
 
 

@@ -166,6 +166,43 @@ def test_a_message_that_is_pushed_twice_is_counted_once(stage: Page) -> None:
     assert stage.evaluate(TWICE) == 2
 
 
+SESSIONS = """async () => {
+    const {SettingsPage} = await import("/view/settings.js");
+    const {Store} = await import("/core/store.js");
+    const store = new Store({id: "me", username: "me", display_name: "Me"});
+    let sessions = ["here", "a", "b", "c"].map(id =>
+        ({id, current: id === "here", agent: "", address: "", last_used_at: "2026-01-01T00:00:00Z"}));
+    const client = {
+        store,
+        api: {get: async path => path === "/auth/sessions" ? {sessions} : {reasons: []}},
+        command: async (method, path) => { sessions = sessions.filter(({id}) => !path.endsWith(`/${id}`)); },
+    };
+    const notifier = {store, client, bell: {permission: "default"}};
+    const page = new SettingsPage({client, notifier, operator: false, leave: () => {}, unsent: () => 0});
+    document.body.replaceChildren(page.element);
+    const turn = () => new Promise(resolve => setTimeout(resolve));
+    await turn();
+    const of = id => page.element.querySelector(`[data-session=${id}] button`);
+    const focused = () => document.activeElement.closest("[data-session]")?.dataset.session;
+    const seen = [];
+    of("c").focus();
+    await page.loadSessions();
+    seen.push(focused());
+    for (const id of ["b", "c", "a"]) {
+        of(id).focus();
+        of(id).click();
+        await turn();
+        seen.push(focused() ?? document.activeElement === page.sessions);
+    }
+    page.close();
+    return seen;
+}"""
+
+
+def test_the_focus_goes_on_where_a_session_was_ended(stage: Page) -> None:
+    assert stage.evaluate(SESSIONS) == ["c", "c", "a", True]
+
+
 PEOPLE = """async () => {
     const {PeoplePage} = await import("/view/people.js");
     const {Store} = await import("/core/store.js");

@@ -430,14 +430,16 @@ export class Client {
     }
   }
 
+  /** A refused message once more. Returns its new entry, or null when it is not there any more. */
   retry(clientId) {
     const entry = this.outbox.again(clientId, mint(), this.order(), new Date().toISOString());
-    if (!entry) return;
+    if (!entry) return null;
     this.unkept.delete(clientId);
     this.disk.remove(clientId).catch(() => {});
     this.keep(entry);
     this.on.outbox(entry, "added", clientId);
     this.pump();
+    return entry;
   }
 
   /** Gives up a refused message. */

@@ -18,7 +18,7 @@ import { guardPage } from "./view/drop.js";
 import { badge, emptyState, h, icon, nameOf } from "./view/dom.js";
 import { ConversationList } from "./view/list.js";
 import { NoticeCentre } from "./view/notices.js";
-import { toast } from "./view/overlay.js";
+import { closeOverlays, toast } from "./view/overlay.js";
 import { People, PeoplePage } from "./view/people.js";
 import { SettingsPage, setTheme } from "./view/settings.js";
 import { Strips } from "./view/strips.js";
@@ -176,6 +176,7 @@ class Page {
     const path = location.pathname;
     if (path === this.path && this.view) return;
     this.path = path;
+    closeOverlays();
     this.view?.close?.();
     const [, page, id] = path.split("/");
     const app = document.getElementById("app");

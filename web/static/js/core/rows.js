@@ -60,6 +60,9 @@ export function pendingRow(entry, me) {
   };
 }
 
+/** By which a message of mine is known, stored or not. */
+export const ownKey = (clientId) => `own-${clientId}`;
+
 /**
  * What to show, in order: {kind: "day", key, at}, {kind: "divider", count} and {kind: "message", key, row, own, first,
  * last, fate}. A message's key stays the same when it is stored, so that its node is kept.
@@ -83,7 +86,7 @@ export function rowsOf({ messages, pending, me, fate, divider, unread }) {
     const own = row.sender === me;
     rows.push({
       kind: "message",
-      key: own ? `own-${row.client_id}` : `seq-${row.seq}`,
+      key: own ? ownKey(row.client_id) : `seq-${row.seq}`,
       row,
       own,
       first: !before || split || !together(before, row),

@@ -77,7 +77,7 @@ function cardFor(node, { row, own, fate }, { files, actions }) {
   const { file } = row;
   if (!file || row.deleted) return null;
   const known = node.card;
-  const same = known && (!known.file.id || known.file.id === file.id);
+  const same = known?.clientId === row.client_id && (!known.file.id || known.file.id === file.id);
   const card = same ? known : new FileCard({ clientId: row.client_id, own, files, actions: actions.file });
   card.take(file, fate === "failed");
   return card;

@@ -210,7 +210,8 @@ export class Chat {
       react: (row, emoji, on) => this.command("react", row, { emoji, on }),
       jump: (messageId) => this.timeline.jumpTo(messageId).catch(() => toast(say("chat.loadFailed"))),
       retry: (clientId) => {
-        this.client.retry(clientId);
+        const entry = this.client.retry(clientId);
+        if (entry) this.timeline.renamed(clientId, entry.client_id);
         this.timeline.wrote();
       },
       discard: (clientId) => this.client.discard(clientId),

@@ -72,6 +72,12 @@ function place(menu, anchor) {
   menu.style.top = `${Math.max(8, Math.min(top, innerHeight - height - 8))}px`;
 }
 
+/** What lies over the page is about what the page shows, and goes with it. */
+export function closeOverlays() {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  for (const menu of document.querySelectorAll(":popover-open")) menu.hidePopover();
+}
+
 /**
  * Asks before something that cannot be undone. `field` asks for a text too (a password). Resolves with the text, or
  * true without a field, or null when cancelled.

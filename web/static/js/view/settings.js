@@ -4,7 +4,7 @@ import { deviceOf } from "../core/text.js";
 import { shortOf, wholeOf } from "../dates.js";
 import { enterSends, recall, remember } from "../io/prefs.js";
 import { say } from "../words.js";
-import { avatar, button, h, icon, nameOf } from "./dom.js";
+import { avatar, button, h, icon, keepFocus, nameOf } from "./dom.js";
 import { choices, form, section } from "./forms.js";
 import { NotifyingSettings } from "./notifying.js";
 import { confirmDialog, reasonOf, toast } from "./overlay.js";
@@ -22,7 +22,7 @@ export class SettingsPage {
     this.store = client.store;
     this.notifying = new NotifyingSettings({ notifier });
     this.profile = h("div.profile");
-    this.sessions = h("div.card");
+    this.sessions = h("div.card", { tabindex: "-1" });
     this.element = h(
       "div.panel",
       {},
@@ -106,12 +106,15 @@ export class SettingsPage {
   }
 
   async loadSessions() {
-    try {
-      const { sessions } = await this.client.api.get("/auth/sessions");
-      this.sessions.replaceChildren(...sessions.map((one) => this.session(one)));
-    } catch (error) {
-      this.sessions.replaceChildren(h("p.person.hint", {}, reasonOf(error)));
-    }
+    const rows = await this.client.api.get("/auth/sessions").then(
+      ({ sessions }) => sessions.map((one) => this.session(one)),
+      (error) => [h("p.person.hint", {}, reasonOf(error))],
+    );
+    const buttons = () => [...this.sessions.querySelectorAll("button")];
+    const at = buttons().indexOf(document.activeElement);
+    // Who has ended one has the next one at hand.
+    const next = () => buttons()[Math.min(at, buttons().length - 1)] ?? this.sessions;
+    keepFocus(this.sessions, () => this.sessions.replaceChildren(...rows), next);
   }
 
   session(one) {
@@ -125,6 +128,9 @@ export class SettingsPage {
         toast(reasonOf(error));
       }
     };
+    const way = one.current ? null : button(say("settings.sessions.end"), end);
+    // All of them look alike.
+    if (way) way.dataset.key = one.id;
     return h(
       "div.person",
       { "data-session": one.id },
@@ -135,7 +141,7 @@ export class SettingsPage {
         h("b", {}, deviceOf(one.agent)),
         h("span", { title: wholeOf(one.last_used_at) }, [detail, one.address].filter(Boolean).join(" · ")),
       ),
-      h("span.actions", {}, !one.current && button(say("settings.sessions.end"), end)),
+      h("span.actions", {}, way),
     );
   }
 

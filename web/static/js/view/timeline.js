@@ -3,10 +3,10 @@
 // Rendered are the messages with `from` <= seq <= `to`; `to` is Infinity while the newest ones are among them. At most
 // KEPT are on the page, so that a long history stays as light as a short one.
 
-import { pendingRow, overlaid, rowsOf } from "../core/rows.js";
+import { overlaid, ownKey, pendingRow, rowsOf } from "../core/rows.js";
 import { dayLabel } from "../dates.js";
 import { say } from "../words.js";
-import { arrange, avatar, button, h, icon, nameOf } from "./dom.js";
+import { arrange, avatar, button, h, icon, keepFocus, nameOf } from "./dom.js";
 import { bubbleNode, drawBubble } from "./bubble.js";
 
 const KEPT = 160;
@@ -119,11 +119,31 @@ export class Timeline {
         sections.push({ section, children });
       } else children.push(this.node(row));
     }
-    for (const { section, children: inside } of sections) arrange(section.element, inside);
-    arrange(this.inner, [this.head(), ...sections.map(({ section }) => section.element)]);
+    this.arrange(sections);
     for (const map of [this.nodes, this.days]) {
       for (const key of map.keys()) if (!alive.has(key)) map.delete(key);
     }
+  }
+
+  /** Who had the focus in a bubble that goes has it in the one that comes to its place. */
+  arrange(sections) {
+    const at = this.visibleNodes().findIndex((node) => node.contains(document.activeElement));
+    const draw = () => {
+      for (const { section, children } of sections) arrange(section.element, children);
+      arrange(this.inner, [this.head(), ...sections.map(({ section }) => section.element)]);
+    };
+    keepFocus(this.inner, draw, () => {
+      const left = this.visibleNodes();
+      return left[Math.min(at, left.length - 1)] ?? this.scroller;
+    });
+  }
+
+  /** Sent again it is another message, and has the bubble that it had. */
+  renamed(former, clientId) {
+    const node = this.nodes.get(ownKey(former));
+    if (!node) return;
+    this.nodes.delete(ownKey(former));
+    this.nodes.set(ownKey(clientId), node);
   }
 
   day({ key, at }) {
