@@ -47,7 +47,7 @@ export class Chat {
       conversation,
       actions: this.actions(),
       load: (limit) => this.client.older(this.id, limit),
-      moved: () => this.reading?.check(),
+      moved: () => this.moved(),
     });
     const { body } = this.limits;
     this.composer = new Composer({ conversation, drafts: this.drafts, limit: body, tray: this.tray(), on: this.composing() });
@@ -111,12 +111,20 @@ export class Chat {
     if (conversation.unseen !== before) this.store.tell("list");
   }
 
-  /** Brings the message at a place into view, now or as soon as there is something to see. */
+  moved() {
+    this.reading?.check();
+    if (this.wanted) this.show(this.wanted);
+  }
+
+  /** Brings the message at a place into view, now or as soon as it is there: a notification may be ahead of the page. */
   show(seq) {
     this.wanted = seq;
-    if (!this.timeline?.ready || this.timeline.loading) return;
+    const { timeline } = this;
+    const log = this.conversation?.log;
+    if (!timeline?.ready || timeline.loading || !log?.loaded) return;
+    if (seq > log.hi || (seq >= log.lo && !log.rows.has(seq))) return;
     this.wanted = 0;
-    this.timeline.showPlace(seq).catch(() => toast(say("chat.loadFailed")));
+    timeline.showPlace(seq).catch(() => toast(say("chat.loadFailed")));
   }
 
   drawHead() {
@@ -192,6 +200,7 @@ export class Chat {
       const quoted = files.length === 0 ? reply_to : undefined;
       this.client.enqueue({ kind: "send", conversation: this.id, to: conversation.peer.id, body, reply_to: quoted });
     }
+    this.wanted = 0;
     this.timeline.wrote();
     this.notifier.stopped(this.id);
   }
@@ -208,7 +217,10 @@ export class Chat {
       ...fileActions({ files: this.files, log: () => this.conversation.log }),
       menu: (node, anchor) => this.openMessageMenu(node, anchor),
       react: (row, emoji, on) => this.command("react", row, { emoji, on }),
-      jump: (messageId) => this.timeline.jumpTo(messageId).catch(() => toast(say("chat.loadFailed"))),
+      jump: (messageId) => {
+        this.wanted = 0;
+        this.timeline.jumpTo(messageId).catch(() => toast(say("chat.loadFailed")));
+      },
       retry: (clientId) => {
         const entry = this.client.retry(clientId);
         if (entry) this.timeline.renamed(clientId, entry.client_id);

@@ -268,6 +268,7 @@ export class Timeline {
     if (this.log === log) this.show(Math.max(log.lo, this.from - STEP), this.to, "from");
     this.loading = false;
     this.scroller.setAttribute("aria-busy", "false");
+    this.moved();
   }
 
   down() {
