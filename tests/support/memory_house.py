@@ -187,6 +187,10 @@ class House:
         queue = self.broker.queue(dead_letters(CONFIGURATION.broker, "router"))
         return [decode_dead_letter(letter.mail.body) for letter in queue]
 
+    def reasons(self) -> list[str]:
+        """Why each dead letter is one, in a word or two."""
+        return [letter.reason.partition(":")[0] for letter in self.letters()]
+
     def _acknowledged(self, letter: Letter) -> None:
         if letter.mail.body in self.garbage:
             assert any(one.raw == letter.mail.body for one in self.letters()), "acknowledged before it was kept"
