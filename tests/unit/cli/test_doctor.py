@@ -8,6 +8,7 @@ import pytest
 
 from cli import doctor
 from cli.doctor import Case, examine
+from drill.installation import free_port
 from settings import Paths
 from supervision import broker, lock
 from supervision.control import socket_path
@@ -23,12 +24,6 @@ def wrong(folder: Path, status: dict[str, object] | None = None, **sections: dic
     settings = installation(folder / "data", **sections)
     case = Case(settings, Paths.of(settings), status)
     return {finding.what: finding.mend for finding in examine(case) if finding.mend}
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def test_a_sound_machine_has_nothing_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
