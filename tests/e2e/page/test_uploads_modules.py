@@ -315,3 +315,70 @@ def test_names_fit_and_travel_in_any_script(bench: Page) -> None:
     assert seen["none"] == "file"
     assert seen["long"] == [254, "\u00e9.tar"]
     assert seen["metadata"] == "filename 0JEg8J+YgC50eHQ=,promised MQ==,height MTI="
+
+
+LET_GO = """async () => {
+    const {Sending} = await import("/sending.js");
+    const {Store} = await import("/core/store.js");
+    const {Outbox} = await import("/core/outbox.js");
+    const store = new Store({id: "me"});
+    const outbox = new Outbox();
+    let open = "c";
+    const client = {store, outbox, connection: {up: false}};
+    const sending = new Sending({client, person: "x", tell: () => {}, open: () => open});
+    sending.kept = {remove: async () => {}};
+    const file = new File(["abc"], "a.png", {type: "image/png"});
+    const begun = (clientId, conversation) => {
+        const upload = sending.uploads.add({clientId, id: `f-${clientId}`, conversation, name: "a.png", size: 3});
+        sending.files.set(clientId, file);
+        sending.portraits.set(clientId, Promise.resolve({preview: null}));
+        outbox.add({client_id: clientId, kind: "send", file: {}, order: 1, state: "sent"});
+        sending.picturing(upload, file, null);
+        return upload;
+    };
+    const stored = clientId => sending.outbox(outbox.answered(clientId), "stored");
+    const told = (clientId, state) => {
+        const frame = {type: "file", id: `f-${clientId}`, state};
+        store.transfers.take(frame, 0);
+        sending.frame(frame);
+    };
+    const here = clientId =>
+        [sending.files, sending.portraits, sending.pictures, sending.uploads.known].map(map => map.has(clientId));
+    const seen = {};
+    for (const [id, conversation] of [["a", "c"], ["b", "d"], ["e", "c"]]) begun(id, conversation);
+    const address = sending.pictures.get("a");
+    told("a", "ready");
+    seen.unstored = here("a");
+    stored("a");
+    seen.open = here("a");
+    stored("b");
+    seen.under_way = here("b");
+    told("b", "ready");
+    seen.elsewhere = here("b");
+    stored("e");
+    told("e", "failed");
+    open = "d";
+    sending.left();
+    seen.left = here("a");
+    seen.failed = here("e");
+    seen.address = await fetch(address).then(() => true, () => false);
+    // Its picture is found when it is over.
+    const late = begun("g", "c");
+    stored("g");
+    told("g", "ready");
+    sending.picturing(late, file, null);
+    seen.late = here("g");
+    return seen;
+}"""
+
+
+def test_of_a_file_that_is_over_nothing_is_kept_but_what_is_shown(bench: Page) -> None:
+    seen = bench.evaluate(LET_GO)
+    everything, nothing = [True] * 4, [False] * 4
+    assert seen["unstored"] == everything, "a message that is refused takes its file along, and may go again with it"
+    assert seen["open"] == [False, False, True, True]
+    assert seen["under_way"] == everything
+    assert seen["elsewhere"] == nothing
+    assert (seen["left"], seen["address"]) == (nothing, False)
+    assert seen["failed"] == everything, "it can be sent once more"
+    assert seen["late"] == nothing

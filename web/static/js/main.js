@@ -98,7 +98,7 @@ class Page {
         stranger: () => this.makeRoom(),
       },
     });
-    this.sending = new Sending({ client: this.client, person: me.id, tell: toast });
+    this.sending = new Sending({ client: this.client, person: me.id, tell: toast, open: () => this.chat });
     this.files = new Files({ client: this.client, uploads: this.sending });
     this.go = (path) => this.navigate(path);
     this.notifier = this.notifierFor(me.id);
@@ -122,8 +122,12 @@ class Page {
       opened: (target) => this.lead(target),
     });
     const announcer = new Announcer({ store: this.store, api: this.api, bell });
-    const viewing = () => (this.view instanceof Chat ? this.view.id : "");
-    return new Notifier({ client: this.client, attention: new Attention(), announcer, bell, viewing });
+    return new Notifier({ client: this.client, attention: new Attention(), announcer, bell, viewing: () => this.chat });
+  }
+
+  /** The conversation that is open, or "". */
+  get chat() {
+    return this.view instanceof Chat ? this.view.id : "";
   }
 
   start() {
@@ -185,6 +189,7 @@ class Page {
     document.getElementById("view").replaceChildren(this.view.element);
     this.list.select(page === "chat" ? id : null);
     this.notifier.attend();
+    this.sending.left();
     this.drawRail();
     this.drawTitle();
   }

@@ -20,9 +20,9 @@ const HASH_AGAIN_MS = 5_000;
 const SHOWN = /^(?:image\/(?!svg)|video\/)/;
 
 export class Sending {
-  /** `tell(text)` shows a person something that they did not ask for. */
-  constructor({ client, person, tell }) {
-    Object.assign(this, { client, tell });
+  /** `tell(text)` shows a person something that they did not ask for; `open()` is the conversation that is open, or "". */
+  constructor({ client, person, tell, open }) {
+    Object.assign(this, { client, tell, open });
     this.store = client.store;
     this.uploads = new Uploads();
     this.kept = new Kept(person);
@@ -173,6 +173,7 @@ export class Sending {
     if (what === "added" && former && upload) this.again(upload, former, entry);
     else if (what === "added" && entry.state === "held" && !upload) this.adoptSoon();
     else if (what === "failed" && upload) this.withdraw(upload, entry);
+    else if (what === "stored" && upload) this.letGo(upload);
     else if (what === "gone" && upload) {
       this.drop(upload);
       if (!upload.id) this.forget(upload);
@@ -210,9 +211,11 @@ export class Sending {
   frame(frame) {
     if (frame.type !== "file") return;
     const upload = this.uploads.find(frame.id);
-    if (!upload || upload.end) return;
+    if (!upload) return;
+    const ended = upload.end !== "";
     this.uploads.frame(frame);
-    if (upload.end) this.ended(upload);
+    if (ended) this.letGo(upload);
+    else if (upload.end) this.ended(upload);
   }
 
   /** What the connection and file_chunker are like decides who may go on. */
@@ -292,7 +295,8 @@ export class Sending {
 
   picturing(upload, file, preview) {
     const source = file.type.startsWith("image/") ? file : preview;
-    if (source) this.pictures.set(upload.clientId, URL.createObjectURL(source));
+    // Let go of meanwhile, nothing would end its address any more.
+    if (source && this.uploads.find(upload.clientId) === upload) this.pictures.set(upload.clientId, URL.createObjectURL(source));
     this.changed(upload);
   }
 
@@ -376,8 +380,26 @@ export class Sending {
     this.running.get(upload.clientId)?.abort();
     this.digests.get(upload.clientId)?.abort();
     if (!upload.unwanted) this.kept.remove(upload.clientId).catch(() => {});
+    this.letGo(upload);
     this.changed(upload);
     this.pump();
+  }
+
+  /** Another conversation is open. */
+  left() {
+    for (const upload of this.uploads.all) this.letGo(upload);
+  }
+
+  /**
+   * What is over at both sides, with its message stored, is a file like any other: nothing of it is needed here but the
+   * picture that its card may be showing, as long as the conversation is open. What has failed can be sent once more.
+   */
+  letGo(upload) {
+    const { clientId, id, end, busy, unwanted, conversation } = upload;
+    if (!id || !end || end === "failed" || busy || unwanted) return;
+    if (this.client.outbox.find(clientId) || !this.store.transfers.of(id).settled) return;
+    for (const map of [this.files, this.handles, this.portraits]) map.delete(clientId);
+    if (conversation !== this.open()) this.forget(upload);
   }
 
   forget(upload) {
