@@ -217,7 +217,11 @@ class Reader(Generic[U]):
     @property
     def missing(self) -> bool:
         """Whether there is no such database: then nothing is in it, while of one that cannot be read nobody knows."""
-        return self._named() is None
+        try:
+            self._file.stat()
+        except OSError as error:
+            return isinstance(error, FileNotFoundError)
+        return False
 
     def _named(self) -> int | None:
         """What has the file's name now: its inode, or None."""

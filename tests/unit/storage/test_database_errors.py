@@ -69,6 +69,21 @@ async def test_a_damaged_database_is_unavailable_to_its_readers(tmp_path: Path) 
         await reader.close()
 
 
+async def test_a_database_that_may_not_be_looked_at_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError
+
+    reader = Reader(CONTACTS, tmp_path)
+    assert reader.missing
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", refuse)
+        assert not reader.missing
+        with pytest.raises(Refusal):
+            await reader.read(lambda tx: tx.journal.change())
+
+
 async def test_a_reader_follows_the_name_when_the_file_is_replaced(tmp_path: Path) -> None:
     """As by a backup that is restored while its owner alone is stopped."""
 
