@@ -369,3 +369,26 @@ def test_who_is_ahead_of_the_page_is_led_to_the_message_when_it_comes(chromium: 
     assert timeline.evaluate("node => node.scrollTop") == 0
     assert stage.complaints == []
     page.close()
+
+
+def test_who_steps_up_is_not_drawn_down_before_the_event_has_come(chromium: Browser) -> None:
+    stage = Stage(chromium)
+    stage.play([message(seq, "p", f"line {seq}") for seq in range(1, 41)])
+    stage.page.evaluate("document.getElementById('view').style.height = '400px'")
+    eventually_sync(lambda: stage.page.evaluate("chat.timeline.scroller.scrollTop") > 0)
+    places = stage.page.evaluate(
+        """() => {
+            const {timeline} = chat, {scroller} = timeline;
+            const places = [];
+            const drawn = act => { act(); timeline.render(); places.push(timeline.atBottom); };
+            drawn(() => { scroller.scrollTop = 0; });
+            timeline.toBottom();
+            // What has grown by itself is followed.
+            drawn(() => { timeline.inner.style.paddingBottom = "300px"; });
+            drawn(() => { timeline.inner.style.paddingBottom = ""; });
+            return places;
+        }"""
+    )
+    assert places == [False, True, True]
+    assert stage.complaints == []
+    stage.page.close()

@@ -27,6 +27,8 @@ export class Timeline {
     // Up to here those that arrived are counted: a push may come twice.
     this.counted = 0;
     this.sticking = true;
+    // Where the scroller was when it was last put or heard to be somewhere.
+    this.top = 0;
     this.loading = false;
     this.loadFailed = false;
     this.nodes = new Map();
@@ -89,7 +91,9 @@ export class Timeline {
   }
 
   /** Draws everything anew where it changed; `hold` keeps what is read at its place, otherwise the bottom may follow. */
-  render({ hold = !this.sticking } = {}) {
+  render({ hold } = {}) {
+    this.letLoose();
+    hold ??= !this.sticking;
     const anchor = hold ? this.anchor() : null;
     this.place(this.rows());
     if (anchor) this.restore(anchor);
@@ -231,14 +235,22 @@ export class Timeline {
 
   pin() {
     this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.top = this.scroller.scrollTop;
+  }
+
+  /** Of a step up the event comes with the next frame: whoever has taken it is not drawn back to the bottom meanwhile. */
+  letLoose() {
+    if (this.ready && this.sticking && this.scroller.scrollTop < this.top - 1 && !this.atBottom) this.sticking = false;
   }
 
   resized() {
+    this.letLoose();
     if (this.sticking && this.ready) this.pin();
   }
 
   scrolled() {
     if (!this.ready) return;
+    this.top = this.scroller.scrollTop;
     this.sticking = this.atBottom;
     if (this.sticking) this.unseen = 0;
     this.drawJump();
@@ -309,6 +321,7 @@ export class Timeline {
   follow() {
     const log = this.log;
     this.to = Infinity;
+    this.top = 0;
     if (log && log.hi - this.from > KEPT) this.from = Math.max(log.lo, log.hi - KEPT);
     this.sticking = true;
     this.unseen = 0;
