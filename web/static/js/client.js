@@ -1,20 +1,17 @@
 // Glue between the shells and the state: what happens on a hello, a frame, a loss; and what a person can do.
 
 import { mint } from "./core/ids.js";
-import { frameOf, Outbox } from "./core/outbox.js";
+import { frameOf, Outbox, rowAfter } from "./core/outbox.js";
+import { History } from "./history.js";
 import { ApiError } from "./io/api.js";
 import { Connection } from "./io/socket.js";
 import { Lists } from "./lists.js";
+import { Receipts } from "./receipts.js";
 
-const GAP_WAIT_MS = 400;
-const DELIVERED_WAIT_MS = 150;
 // Frames held back during a sync; those beyond are applied at once, and the versions put right what they outran.
 const HELD_FRAMES = 1_000;
 const SYNC_AGAIN_MS = 3_000;
 const SYNC_AFTER_PUSHES = 500;
-const PAGE = 50;
-const PAGE_MOST = 200;
-const PAGES_BACK = 5;
 
 export class Client {
   /**
@@ -36,8 +33,6 @@ export class Client {
     this.pushes = 0;
     // Entries that are nowhere but on this page.
     this.unkept = new Set();
-    this.loading = new Map();
-    this.gaps = new Map();
     this.connection = new Connection({
       url,
       verify: () => api.verify(),
@@ -54,10 +49,12 @@ export class Client {
       connected: () => this.connection.up,
       on: { token: (token) => this.listed(token), lists: (good) => on.lists(good) },
     });
+    this.history = new History({ store, api, changes: (list) => this.changes(list) });
+    this.receipts = new Receipts({ store, connection: this.connection });
     store.listen((topic, id) => {
-      if (topic === "gap") this.gapLater(id);
+      if (topic === "gap") this.history.gapLater(id);
       if (topic === "stale") this.lists.soon();
-      if (topic === "log" || topic === "list") this.deliveredSoon();
+      if (topic === "log" || topic === "list") this.receipts.deliveredSoon();
     });
   }
 
@@ -89,49 +86,12 @@ export class Client {
     if (this.connection.up) this.sync();
   }
 
-  /** Older messages of a conversation; one request at a time. Resolves with whether something came. */
-  older(id, limit = PAGE) {
-    const running = this.loading.get(id);
-    if (running) return running;
-    const job = this.loadOlder(id, limit).finally(() => this.loading.delete(id));
-    this.loading.set(id, job);
-    return job;
+  older(id, limit) {
+    return this.history.older(id, limit);
   }
 
-  async loadOlder(id, limit) {
-    const log = this.store.openLog(id);
-    if (!log || log.complete) return false;
-    const before = log.rows.size > 0 ? `before=${log.lo}&` : "";
-    const page = await this.api.get(`/conversations/${id}/messages?${before}limit=${Math.min(limit, PAGE_MOST)}`);
-    // Begun afresh meanwhile: a page of what was before would stand in for the newest one.
-    if (this.store.get(id)?.log !== log) return this.loadOlder(id, limit);
-    this.store.history(id, page.messages, page.more);
-    return true;
-  }
-
-  /** A version is missing between those that came: give it a moment to arrive by itself, then read it up. */
-  gapLater(id) {
-    if (this.gaps.has(id)) return;
-    this.gaps.set(id, setTimeout(() => this.fillGap(id), GAP_WAIT_MS));
-  }
-
-  async fillGap(id) {
-    const conversation = this.store.get(id);
-    try {
-      while (conversation?.gap) {
-        const page = await this.api.get(`/conversations/${id}/messages?since=${conversation.version}&limit=${PAGE_MOST}`);
-        this.changes(page.messages);
-        conversation.reached(page.next);
-        if (!page.more) {
-          conversation.ahead.clear();
-          break;
-        }
-      }
-    } catch {
-      // The next hello syncs anyway.
-    } finally {
-      this.gaps.delete(id);
-    }
+  lastOfPeer(id) {
+    return this.history.lastOfPeer(id);
   }
 
   // The socket
@@ -150,7 +110,7 @@ export class Client {
     await this.sync();
     if (again) await this.loadLists();
     this.on.online();
-    this.receiptsAgain();
+    this.receipts.again();
     this.adopt();
   }
 
@@ -268,55 +228,19 @@ export class Client {
       await this.sync();
     }
     if (of("contacts")) await this.loadLists();
-    if (of("router")) this.receiptsAgain();
+    if (of("router")) this.receipts.again();
     if (of("notifier")) this.on.resynced();
   }
 
   // Receipts
 
-  /** What was told on a connection that broke may have been lost with it. */
-  receiptsAgain() {
-    for (const one of this.store.conversations.values()) {
-      one.toldDelivered = 0;
-      // A mark as unread is younger than what it takes back.
-      if (!one.marked && (one.toldRead ?? 0) > one.confirmedRead) this.read(one.id, one.toldRead);
-    }
-    this.deliveredSoon();
-  }
-
-  /** Cumulative, and coalesced over a short moment. */
-  deliveredSoon() {
-    if (this.deliveredTimer || !this.connection.up) return;
-    this.deliveredTimer = setTimeout(() => {
-      this.deliveredTimer = 0;
-      for (const one of this.store.conversations.values()) {
-        const told = Math.max(one.myDelivered, one.myRead, one.toldDelivered ?? 0);
-        if (one.seq <= told || one.relation !== "contact" || !one.last) continue;
-        if (this.connection.write({ type: "delivered", conversation: one.id, seq: one.seq })) one.toldDelivered = one.seq;
-      }
-    }, DELIVERED_WAIT_MS);
-  }
-
   read(id, seq) {
-    if (!this.connection.write({ type: "read", conversation: id, seq })) return false;
-    this.store.read(id, seq);
-    const conversation = this.store.get(id);
-    if (conversation) conversation.toldRead = Math.max(seq, conversation.toldRead ?? 0);
-    return true;
+    return this.receipts.read(id, seq);
   }
 
   /** From the place `seq` on it counts as unread, for me alone. What comes of it is pushed to all my devices. */
   markUnread(id, seq) {
     return this.command("PUT", `/conversations/${id}/unread`, { seq });
-  }
-
-  /** The place of the newest message of the other that is not deleted, or 0. */
-  async lastOfPeer(id) {
-    const log = this.store.openLog(id);
-    const theirs = () => [...log.rows.values()].filter((row) => row.sender !== this.store.me.id && !row.deleted);
-    const newest = () => theirs().reduce((highest, row) => Math.max(highest, row.seq), 0);
-    for (let left = PAGES_BACK; left > 0 && newest() === 0 && !log.complete; left -= 1) await this.older(id, PAGE_MOST);
-    return newest();
   }
 
   // The outbox
@@ -386,32 +310,9 @@ export class Client {
     const entry = this.outbox.answered(frame.id);
     if (!entry) return;
     const before = this.store.get(frame.conversation)?.log?.find(frame.message_id);
-    const row = this.rowAfter(entry, frame, before);
+    const row = rowAfter(entry, frame, before, this.store.me.id);
     if (row) this.store.message(row);
     this.settled(entry, "stored");
-  }
-
-  /** What a stored command makes of its message. The sending socket gets the `ok` only, so the row is made here. */
-  rowAfter(entry, ok, before) {
-    const base = { conversation: ok.conversation, seq: ok.seq, version: ok.version, message_id: ok.message_id };
-    if (entry.kind === "send") {
-      const own = { client_id: entry.client_id, sender: this.store.me.id, at: ok.at, body: entry.body };
-      const row = { ...base, ...own, ...(entry.file && { file: entry.file }) };
-      return entry.reply_to ? { ...row, reply_to: entry.reply_to } : row;
-    }
-    if (!before || before.version > ok.version) return null;
-    if (entry.kind === "edit") return { ...before, ...base, body: entry.body, edited_at: ok.at, at: before.at };
-    if (entry.kind === "delete") return { ...before, ...base, deleted: true, body: "", reactions: [], reply_to: null, file: null };
-    const others = (before.reactions ?? []).map(({ emoji, users }) => ({
-      emoji,
-      users: users.filter((user) => emoji !== entry.emoji || user !== this.store.me.id),
-    }));
-    if (entry.on) {
-      const same = others.find((one) => one.emoji === entry.emoji);
-      if (same) same.users.push(this.store.me.id);
-      else others.push({ emoji: entry.emoji, users: [this.store.me.id] });
-    }
-    return { ...before, ...base, at: before.at, reactions: others.filter((one) => one.users.length > 0) };
   }
 
   refused(frame) {

@@ -21,6 +21,29 @@ export function frameOf(entry) {
   return target;
 }
 
+/** What a stored command makes of its message. The sending socket gets the `ok` only, so the row is made here. */
+export function rowAfter(entry, ok, before, me) {
+  const base = { conversation: ok.conversation, seq: ok.seq, version: ok.version, message_id: ok.message_id };
+  if (entry.kind === "send") {
+    const own = { client_id: entry.client_id, sender: me, at: ok.at, body: entry.body };
+    const row = { ...base, ...own, ...(entry.file && { file: entry.file }) };
+    return entry.reply_to ? { ...row, reply_to: entry.reply_to } : row;
+  }
+  if (!before || before.version > ok.version) return null;
+  if (entry.kind === "edit") return { ...before, ...base, body: entry.body, edited_at: ok.at, at: before.at };
+  if (entry.kind === "delete") return { ...before, ...base, deleted: true, body: "", reactions: [], reply_to: null, file: null };
+  const others = (before.reactions ?? []).map(({ emoji, users }) => ({
+    emoji,
+    users: users.filter((user) => emoji !== entry.emoji || user !== me),
+  }));
+  if (entry.on) {
+    const same = others.find((one) => one.emoji === entry.emoji);
+    if (same) same.users.push(me);
+    else others.push({ emoji: entry.emoji, users: [me] });
+  }
+  return { ...before, ...base, at: before.at, reactions: others.filter((one) => one.users.length > 0) };
+}
+
 export class Outbox {
   constructor() {
     this.entries = [];
