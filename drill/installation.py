@@ -4,16 +4,15 @@ import asyncio
 import contextlib
 import functools
 import os
-import random
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from settings import Paths, load
+from supervision import ports
 from supervision.client import ControlError, NothingRunningError, ask
 from supervision.control import Request
 
@@ -23,9 +22,6 @@ STOP_WITHIN = 45.0
 COMMAND_WITHIN = 120.0
 STEP = 0.05
 """Seconds between two looks at the actors while somebody waits for one."""
-_BY_ITSELF = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_FIRST = 12_000
-_TRIES = 50
 
 
 class DrillError(Exception):
@@ -176,16 +172,9 @@ def _ending_with_us() -> list[str]:
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on now, for one who will soon.
-
-    Of those that the kernel gives to nobody by itself: any socket that is opened meanwhile could get one of the others.
-    """
-    last = int(_BY_ITSELF.read_text().split()[0]) if _BY_ITSELF.exists() else _FIRST
-    # Not in turn: several drills that look at the same time would find the same.
-    for port in [*random.sample(range(_FIRST, last), k=min(_TRIES, max(last - _FIRST, 0))), 0]:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            # As the supervisor binds: what lingers of an earlier one's connections is no obstacle.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise DrillError("no port of 127.0.0.1 is free")
+    """A TCP port of loopback that nobody listens on now, for one who will soon."""
+    probe = ports.bind()
+    if probe is None:
+        raise DrillError("no port of 127.0.0.1 is free")
+    with probe:
+        return int(probe.getsockname()[1])

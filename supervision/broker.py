@@ -20,6 +20,7 @@ from settings import Paths, Settings, SettingsError
 from settings.endpoint import Endpoint, endpoint_file
 from settings.paths import is_word
 from settings.secret_files import BROKER_USERS, create, secret
+from supervision import ports
 from supervision.spec import MARK, ChildSpec
 
 T = TypeVar("T")
@@ -231,10 +232,10 @@ def _addresses(paths: Paths) -> tuple[Endpoint, Node]:
     """The kept addresses, with a new port wherever somebody else took one meanwhile."""
     endpoint = _kept(endpoint_file(paths), Endpoint) or Endpoint(port=0)
     node = _kept(paths.broker / "node.json", Node) or Node(f"parley-{secrets.token_hex(4)}@localhost", 0, 0)
-    ports = _free_ports((endpoint.port, node.distribution_port, node.epmd_port))
+    amqp, distribution, epmd = _free_ports((endpoint.port, node.distribution_port, node.epmd_port))
     return (
-        msgspec.structs.replace(endpoint, port=ports[0]),
-        msgspec.structs.replace(node, distribution_port=ports[1], epmd_port=ports[2]),
+        msgspec.structs.replace(endpoint, port=amqp),
+        msgspec.structs.replace(node, distribution_port=distribution, epmd_port=epmd),
     )
 
 
@@ -249,26 +250,11 @@ def _kept(path: Path, kind: type[T]) -> T | None:
 
 def _free_ports(wanted: tuple[int, ...]) -> list[int]:
     """A free loopback port for each wanted one: that one where possible (0: any)."""
-    held: list[socket.socket] = []
-    try:
-        # All are held until the last is found, or one port could be given out twice.
-        held.extend(_bind(port) or _bind(0) or _refuse() for port in wanted)
-        return [int(one.getsockname()[1]) for one in held]
-    finally:
-        for one in held:
-            one.close()
-
-
-def _bind(port: int) -> socket.socket | None:
-    one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # As the node itself binds: connections of the last node that linger in TIME_WAIT are no obstacle.
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        one.bind(("127.0.0.1", port))
-    except OSError:
-        one.close()
-        return None
-    return one
+    found: list[int] = []
+    for port in wanted:
+        with ports.bind(port, {*wanted} - {port} | {*found}) or _refuse() as one:
+            found.append(int(one.getsockname()[1]))
+    return found
 
 
 def _refuse() -> socket.socket:

@@ -47,6 +47,18 @@ def test_name_and_ports_are_kept_and_a_busy_port_is_changed(made: tuple[Settings
         assert second.env[key] == first.env[key]
 
 
+def test_its_three_ports_are_three_and_none_that_others_get_by_accident(
+    made: tuple[Settings, Paths], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = tmp_path / "range"
+    given.write_text("12003\t60999\n")
+    monkeypatch.setattr("supervision.ports._BY_ITSELF", given)
+    env = broker.spec(*made, 1).env
+    found = {port_of(made[1]), int(env["RABBITMQ_DIST_PORT"]), int(env["ERL_EPMD_PORT"])}
+    assert len(found) == 3
+    assert found & set(range(12_000, 12_003))
+
+
 def test_a_full_disk_keeps_only_from_starting_what_has_to_be_written(
     made: tuple[Settings, Paths], monkeypatch: pytest.MonkeyPatch
 ) -> None:
