@@ -436,10 +436,11 @@ class Mailbox(Generic[U]):
         life = delivery.life
         with self._vitals.patience():
             buried = await self._outlet.bury(letter, lambda: self._wanted(life))
+        # Given up or not: it may have been deleted at the broker, and never come again.
+        self._vitals.well()
         # With its connection gone, what it came with must not be done after all, ahead of what comes again.
         if not buried or not self._wanted(life):
             raise _Undone
-        self._vitals.well()
 
     def _wanted(self, life: int) -> bool:
         """Whether what came by that connection is still to be seen through: else it will be delivered again."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
+import pytest
 from msgspec import msgpack
 
 from actors.runtime import Answer, Mail, every, handles, handles_batch
@@ -192,12 +193,12 @@ def test_what_nobody_waits_for_any_more_after_its_neighbour_was_set_aside_is_not
     run_virtually(test())
 
 
-def test_trouble_with_the_broker_is_over_when_what_it_did_not_take_does_not_come_again() -> None:
+@pytest.mark.parametrize("understood", [True, False])
+def test_trouble_with_the_broker_is_over_when_what_it_did_not_take_does_not_come_again(understood: bool) -> None:
     async def test() -> None:
         house = House()
-        house.broker.put(
-            Outgoing("", QUEUE, encoder.encode(Envelope(sender="front.1:x", items=[house.item(Write(word="a"))])))
-        )
+        body = encoder.encode(Envelope(sender="front.1:x", items=[house.item(Write(word="a"))]))
+        house.broker.put(Outgoing("", QUEUE, body if understood else b"\xc1", durable=not understood))
         house.broker.fates.extend(repeat("busy", 3))
         await asyncio.sleep(0.01)
         assert house.signs.state == "degraded"
