@@ -205,6 +205,44 @@ def test_the_focus_goes_on_where_a_session_was_ended(stage: Page) -> None:
     assert stage.evaluate(SESSIONS) == ["c", "c", "a", True]
 
 
+LISTED = """async () => {
+    const {ConversationList} = await import("/view/list.js");
+    const {store, row} = await showing();
+    const peer = {id: "q", username: "q", display_name: "Q"};
+    store.conversationList([{id: "d", peer, relation: "contact", last_message: row(1, {conversation: "d"}), unread: 0,
+        seq: 1, version: 1, my_read: 1, my_delivered: 1, peer_read: 0, peer_delivered: 0}]);
+    const root = document.createElement("div");
+    document.body.replaceChildren(root);
+    const list = new ConversationList({root, client: {store, outbox: {entries: [], of: () => []}}, notifier: {store},
+        drafts: {get: () => ""}, go: () => {}, copyLink: () => {}});
+    window.heard = [];
+    window.order = () => [...root.querySelectorAll("a.row")].map(link => link.pathname.at(-1));
+    root.addEventListener("click", event => {
+        event.preventDefault();
+        heard.push(event.target.closest("a")?.pathname ?? "nothing");
+    });
+    window.meanwhile = () => {
+        store.message(row(3, {conversation: "c", sender: "p", at: "2026-01-02T00:00:00.000Z"}));
+        list.render();
+    };
+    return order();
+}"""
+
+
+def test_a_row_that_would_move_while_it_is_pressed_waits(stage: Page) -> None:
+    assert stage.evaluate(LISTED) == ["d", "c"]
+    stage.locator("a[href='/chat/c'] .row-text bdi").hover()
+    stage.mouse.down()
+    stage.evaluate("meanwhile()")
+    stage.mouse.up()
+    stage.wait_for_function("order()[0] === 'c'")
+    assert stage.evaluate("heard") == ["/chat/c"]
+    # Of a press that is never over, as far as the page hears.
+    stage.evaluate("document.querySelector('.rows').dispatchEvent(new Event('pointerdown'))")
+    stage.fill("input", "Q")
+    stage.wait_for_function("order().join() === 'd'")
+
+
 PEOPLE = """async () => {
     const {PeoplePage} = await import("/view/people.js");
     const {Store} = await import("/core/store.js");

@@ -11,6 +11,9 @@ import { dot, isTyping, muteItems, stateOf } from "./status.js";
 
 const TICKS = { queued: "clock", sent: "clock", failed: "alert", stored: "check", delivered: "checks", read: "checks" };
 
+// A press may end where the page does not hear of it.
+const PRESS_MOST_MS = 1_000;
+
 /** The tick of a message of mine, with its words for those who do not see it. */
 export function ticks(fate, at, timeOf) {
   const label = say(`state.${fate}`, { time: at ? timeOf(at) : "" });
@@ -38,7 +41,8 @@ export class ConversationList {
       on: { input: () => this.render(), keydown: (event) => this.filterKey(event) },
     });
     const key = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘K" : "Ctrl K";
-    this.rows = h("nav.rows", { "aria-label": say("list.title") });
+    this.rows = h("nav.rows", { "aria-label": say("list.title"), on: { pointerdown: () => this.press() } });
+    this.pressed = 0;
     root.append(
       h("header.side-head", {}, h("h1", {}, say("list.title")), h("label.search", {}, icon("search"), this.filter, h("kbd", {}, key))),
       this.rows,
@@ -98,7 +102,23 @@ export class ConversationList {
     this.render();
   }
 
+  /** What is drawn anew, or moves, between press and release would lose the click: it waits until that is over. */
+  press() {
+    const over = () => {
+      clearTimeout(this.pressed);
+      this.pressed = 0;
+      for (const type of ["pointerup", "pointercancel"]) removeEventListener(type, soon);
+      this.render();
+    };
+    // The click comes after it.
+    const soon = () => setTimeout(over);
+    if (this.pressed) return;
+    this.pressed = setTimeout(over, PRESS_MOST_MS);
+    for (const type of ["pointerup", "pointercancel"]) addEventListener(type, soon);
+  }
+
   render() {
+    if (this.pressed) return;
     const shown = this.shown;
     const children = [];
     if (this.store.incoming.size > 0 && !this.filter.value) children.push(this.requestsRow());

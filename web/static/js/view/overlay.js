@@ -75,7 +75,7 @@ function place(menu, anchor) {
 /** What lies over the page is about what the page shows, and goes with it. */
 export function closeOverlays() {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
-  for (const menu of document.querySelectorAll(":popover-open")) menu.hidePopover();
+  for (const menu of document.querySelectorAll("[popover]")) menu.hidePopover?.();
 }
 
 /**
