@@ -108,26 +108,34 @@ async def send(
         return response
     if part.first == part.end:
         return web.Response(headers=answers.headers(upload, part, None, attachment=True))
+    look = _watching(call)
     async with call.services.downloads.of(call.me.user, SEAT_WITHIN):
-        return await _sent(call, upload, read, part, attachment=attachment)
+        await look()
+        with call.services.news.of(upload.id) as news:
+            follower = Follower(upload, read, news, look, call.services.environment.monotonic)
+            return await _streamed(call, follower, part, look, attachment=attachment)
 
 
-async def _sent(
-    call: Call[Any, Any],
-    upload: UploadState,
-    read: Callable[[], Awaitable[UploadState | None]],
-    part: answers.Part,
-    *,
-    attachment: bool,
-) -> web.StreamResponse:
-    with call.services.news.of(upload.id) as news:
-        watch = Watch(call.services, call.me)
-        follower = Follower(upload, read, news, watch.look, call.services.environment.monotonic)
-        return await _streamed(call, follower, part, watch, attachment=attachment)
+def _watching(call: Call[Any, Any]) -> Callable[[], Awaitable[None]]:
+    """A look that raises as Watch's, and when whoever asked has gone: while the sender pauses nothing else tells it."""
+    watch = Watch(call.services, call.me)
+
+    async def look() -> None:
+        transport = call.request.transport
+        if transport is None or transport.is_closing():
+            raise Refusal("unavailable")
+        await watch.look()
+
+    return look
 
 
 async def _streamed(
-    call: Call[Any, Any], follower: Follower, part: answers.Part, watch: Watch, *, attachment: bool
+    call: Call[Any, Any],
+    follower: Follower,
+    part: answers.Part,
+    look: Callable[[], Awaitable[None]],
+    *,
+    attachment: bool,
 ) -> web.StreamResponse:
     request = call.request
     await follower.beyond(part.first)
@@ -142,7 +150,7 @@ async def _streamed(
         answer = web.StreamResponse(status=200 if part.whole else 206, headers=headers)
         await answer.prepare(request)
         try:
-            await _written(answer, blob, part, follower, watch)
+            await _written(answer, blob, part, follower, look)
         except (Refusal, OSError):
             # The head has promised more: only a connection that breaks says that it did not come.
             if request.transport is not None:
@@ -151,7 +159,11 @@ async def _streamed(
 
 
 async def _written(
-    response: web.StreamResponse, blob: BlobReader, part: answers.Part, follower: Follower, watch: Watch
+    response: web.StreamResponse,
+    blob: BlobReader,
+    part: answers.Part,
+    follower: Follower,
+    look: Callable[[], Awaitable[None]],
 ) -> None:
     at = part.first
     while at < part.end:
@@ -163,5 +175,5 @@ async def _written(
             async with asyncio.timeout(TAKEN_WITHIN):
                 await response.write(data)
             at += len(data)
-            await watch.look()
+            await look()
     await response.write_eof()

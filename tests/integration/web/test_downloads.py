@@ -158,6 +158,25 @@ async def test_a_session_that_ends_ends_its_download(tus: Tus, bob: Person, hous
     assert house.url
 
 
+@pytest.mark.parametrize("begun", [True, False])
+async def test_who_has_gone_while_a_file_pauses_takes_no_seat_from_who_comes(
+    tus: Tus, bob: Person, house: House, begun: bool
+) -> None:
+    path = await tus.created(bob, PIECE_BYTES * 2)
+    if begun:
+        assert (await tus.patch(path, 0, bytes(PIECE_BYTES + 1_000))).status == 204
+    seats = house.front._server.services.downloads
+    asking = asyncio.create_task(house.http.get(f"{house.url}{path}", headers=bob.bearer))
+    await eventually(lambda: bob.id in seats._there)
+    if begun:
+        answer = await asking
+        assert await answer.content.readexactly(1_000) == bytes(1_000)
+        answer.close()
+    else:
+        asking.cancel()
+    await eventually(lambda: not seats._there)
+
+
 # Previews, digests, states.
 
 
