@@ -133,6 +133,8 @@ def test_what_came_while_no_page_was_open_is_announced_once(pair: Pair) -> None:
     wants_desktop(noor)
     noor.page.goto(f"{noor.house.origin}/settings")
     noor.connected()
+    # Its worker is there before there is something to show.
+    eventually_sync(lambda: noor.page.evaluate("navigator.serviceWorker.getRegistration('/').then(Boolean)"), within=10)
     # Once it is written down where the log ends, what comes later counts as missed.
     eventually_sync(lambda: noor.page.evaluate("key => localStorage.getItem(key)", f"parley.bell.{noor.id}"))
     noor.page.goto("about:blank")

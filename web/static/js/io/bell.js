@@ -3,7 +3,9 @@
 import { livingTabs } from "./disk.js";
 
 const WORKER = "/sw.js";
-const READY_MS = 5_000;
+// A browser that has much to do takes its time to start a worker; what is given up then is never shown.
+const READY_MS = 30_000;
+const DESK_MS = 5_000;
 // The browser may have to start its sound first.
 const RESUME_MS = 2_000;
 const TONES = [
@@ -37,6 +39,8 @@ export class Bell {
     const first = () => {
       this.leads = true;
       this.channel.postMessage({ ask: true });
+      // Before there is something to show.
+      this.registration();
       lead();
     };
     if (!navigator.locks) queueMicrotask(first);
@@ -105,11 +109,11 @@ export class Bell {
 
   /**
    * One thing at a time: the browser closes by tag, so a closing that is still looking for what it means would take away
-   * what is shown meanwhile. What the browser does not answer holds the next one up no longer than READY_MS.
+   * what is shown meanwhile. What the browser does not answer holds the next one up no longer than DESK_MS.
    */
   atDesk(work) {
     const done = this.desk.then(work);
-    const late = this.desk.then(() => new Promise((resolve) => setTimeout(resolve, READY_MS)));
+    const late = this.desk.then(() => new Promise((resolve) => setTimeout(resolve, DESK_MS)));
     this.desk = Promise.race([done.catch(() => {}), late]);
     return done;
   }
