@@ -56,17 +56,23 @@ def connect(environment: Environment) -> Connect:
     async def connected(
         user: str = "front", name: str = "", up: bool = True, **told: object
     ) -> AsyncIterator[AmqpBroker]:
+        reading = asyncio.Event()
+        if "mailbox" not in told:
+            reading.set()
         one = AmqpBroker(
             environment.settings.broker,
             name="test",
             user=name or user,
             url=lambda: broker_url(environment.settings, environment.paths, user),
-            subscriptions=Subscriptions(**told),  # type: ignore[arg-type]  # (each test names its own)
+            subscriptions=Subscriptions(on_reading=reading.set, **told),  # type: ignore[arg-type]  # (each test names its own)
             random=lambda: 0.01,
         )
         running = asyncio.create_task(one.run())
         try:
-            assert not up or await one.wait_up(10 * SCALE)
+            if up:
+                assert await one.wait_up(10 * SCALE)
+                # Who begins to read first is the one that gets the mail.
+                await asyncio.wait_for(reading.wait(), 10 * SCALE)
             yield one
             assert not running.done()
         finally:
